@@ -10,7 +10,6 @@ the width D to which every patch is projected. Source: Dosovitskiy et al. 2020, 
 
 from typing import NamedTuple
 
-import torch
 from einops import rearrange
 from torch import Tensor, nn
 
@@ -44,8 +43,8 @@ def _count(side: int, patch: int, name: str) -> int:
     if over:
         sizes = f"{count * patch} or {(count + 1) * patch}" if count else f"{patch}"
         raise ValueError(
-            f"the {name}, {side} pixels, is not divisible by the patch side {patch}: {count} patches, remainder {over}. "
-            f"Crop or resize it to {sizes}, or choose a patch side that divides {side}"
+            f"the {name}, {side} pixels, is not divisible by the patch side {patch}: {count} patches, "
+            f"remainder {over}. Crop or resize it to {sizes}, or choose a patch side that divides {side}"
         )
     return count
 
@@ -69,10 +68,16 @@ def unpatchify(tokens: Tensor, grid: Grid, patch: int) -> Tensor:
     """
     rows, cols = grid
     if tokens.ndim < 2 or tokens.shape[-2] != rows * cols:
-        raise ValueError(f"a grid of {rows} x {cols} needs tokens (..., {rows * cols}, P*P*C); got {tuple(tokens.shape)}")
+        raise ValueError(
+            f"a grid of {rows} x {cols} needs tokens (..., {rows * cols}, P*P*C); got {tuple(tokens.shape)}"
+        )
     if tokens.shape[-1] == 0 or tokens.shape[-1] % (patch * patch):
-        raise ValueError(f"a flat patch of side {patch} has {patch * patch} values a channel; {tokens.shape[-1]} do not fit")
-    return rearrange(tokens, "... (rows cols) (y x c) -> ... c (rows y) (cols x)", rows=rows, cols=cols, y=patch, x=patch)
+        raise ValueError(
+            f"a flat patch of side {patch} has {patch * patch} values a channel; {tokens.shape[-1]} do not fit"
+        )
+    return rearrange(
+        tokens, "... (rows cols) (y x c) -> ... c (rows y) (cols x)", rows=rows, cols=cols, y=patch, x=patch
+    )
 
 
 class PatchEmbed(nn.Module):
@@ -121,12 +126,17 @@ def linear_from_conv(weight: Tensor) -> Tensor:
 def conv_from_linear(weight: Tensor, patch: int) -> Tensor:
     """(D, P*P*C) -> (D, C, P, P): the inverse of `linear_from_conv`."""
     if weight.ndim != 2 or weight.shape[1] == 0 or weight.shape[1] % (patch * patch):
-        raise ValueError(f"a weight for patches of side {patch} is (D, {patch * patch} * C); got shape {tuple(weight.shape)}")
+        raise ValueError(
+            f"a weight for patches of side {patch} is (D, {patch * patch} * C); got shape {tuple(weight.shape)}"
+        )
     return rearrange(weight, "d (y x c) -> d c y x", y=patch, x=patch)
 
 
 class PatchCost(NamedTuple):
-    """What a patch size costs. FLOPs count two per multiply-accumulate, one image, forward; norms, biases, softmax, head left out."""
+    """What a patch size costs, for one image, forward.
+
+    FLOPs count two per multiply-accumulate; norms, biases, softmax and the head are left out.
+    """
 
     tokens: int  # N
     raw_width: int  # P*P*C values in a flat patch
@@ -141,7 +151,9 @@ class PatchCost(NamedTuple):
         return self.embed_flops + self.linear_flops + self.attention_flops
 
 
-def cost(height: int, width: int, patch: int, *, channels: int = 3, model_width: int = 768, layers: int = 12) -> PatchCost:
+def cost(
+    height: int, width: int, patch: int, *, channels: int = 3, model_width: int = 768, layers: int = 12
+) -> PatchCost:
     """Tokens, raw width, pairs and FLOPs of an encoder with MLP ratio 4 on an H x W image; ViT-Base unless told.
 
     A layer multiplies by 4 D*D weights in attention and 8 D*D in the MLP: 24 N D*D FLOPs. Scores and weighted sums take

@@ -26,7 +26,9 @@ def pixels(*shape, dtype=torch.float64, seed=0):
     return (torch.rand(shape, generator=generator, dtype=torch.float64) * 255).to(dtype)
 
 
-@given(batch=st.integers(0, 3), channels=st.integers(1, 4), rows=sides, cols=sides, patch=st.integers(1, 5), dtype=dtypes)
+@given(
+    batch=st.integers(0, 3), channels=st.integers(1, 4), rows=sides, cols=sides, patch=st.integers(1, 5), dtype=dtypes
+)
 def test_round_trip_is_exact_for_any_size(batch, channels, rows, cols, patch, dtype):
     images = pixels(batch, channels, rows * patch, cols * patch, dtype=dtype)
     grid = Grid.of(*images.shape[-2:], patch)
