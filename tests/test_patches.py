@@ -124,6 +124,14 @@ def test_gradients_of_both_embeddings_agree():
     torch.testing.assert_close(linear_from_conv(conv.projection.weight.grad), linear.projection.weight.grad)
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("embed", [PatchEmbed, ConvPatchEmbed])
+def test_the_gpu_gives_what_the_cpu_gives(embed):
+    torch.manual_seed(0)
+    model, images = embed(4, 5), pixels(2, 3, 8, 12, dtype=torch.float32).div(255)
+    torch.testing.assert_close(model.cuda()(images.cuda()).cpu(), model.cpu()(images), rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize(("patch", "tokens"), [(32, 49), (16, 196), (14, 256), (8, 784)])
 def test_tokens_at_224(patch, tokens):
     assert cost(224, 224, patch).tokens == tokens
