@@ -1,0 +1,38 @@
+"""Light pages: of the theme's two thousand icons only those in use stay, and pictures wait until they are near."""
+
+import re
+from pathlib import Path
+
+ICON = re.compile(r'(?<=[{,])"?([a-z0-9-]+)"?:\[\d+,\d+,\[([^\]]*)\],"[0-9a-f]+",(?:"[^"]*"|\[[^\]]*\])\],?')
+CLASS = re.compile(r"fa-([a-z0-9-]+)")
+IMAGE = re.compile(r"<img (?![^>]*\bloading=)")
+
+
+def setup(app):
+    app.connect("html-page-context", lazy_images)
+    app.connect("build-finished", slim_icons)
+    return {"parallel_read_safe": True, "version": "1"}
+
+
+def lazy_images(app, pagename, templatename, context, doctree):
+    """Every picture of the text waits until the reader comes near."""
+    if "body" in context:
+        context["body"] = IMAGE.sub('<img loading="lazy" decoding="async" ', context["body"])
+
+
+def slim_icons(app, error):
+    """Rewrite the icon script with the icons named in the built pages and in the theme's own scripts."""
+    if error or app.builder.format != "html":
+        return
+    out = Path(app.outdir)
+    script = out / "_static" / "scripts" / "fontawesome.js"
+    if not script.is_file():
+        return
+    texts = [path.read_text(encoding="utf-8") for path in out.rglob("*.html")]
+    texts += [path.read_text(encoding="utf-8") for path in out.glob("_static/**/*.js") if path != script]
+    used = {name for text in texts for name in CLASS.findall(text)}
+    text = script.read_text(encoding="utf-8")
+    slim = ICON.sub(lambda icon: icon[0] if used & {icon[1], *re.findall(r'"([^"]+)"', icon[2])} else "", text)
+    partial = script.with_suffix(".partial")
+    partial.write_text(slim, encoding="utf-8")
+    partial.replace(script)
