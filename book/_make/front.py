@@ -116,7 +116,7 @@ def drawing(values: torch.Tensor) -> str:
     captions = "".join(f'<text class="front-label" x="{x:g}" y="{y}">{label}</text>' for x, y, label in labels)
     return f"""<figure class="front">
 <input type="checkbox" class="front-replay" id="front-replay"><label for="front-replay">Play again</label>
-<svg viewBox="0 0 880 690" role="img" aria-labelledby="front-title front-words">
+<svg viewBox="40 0 800 690" role="img" aria-labelledby="front-title front-words">
 <title id="front-title">From an image to words</title>
 <desc id="front-words">{TOLD}</desc>
 <defs><image id="front-photo" href="../_static/front.jpg" width="{PHOTO}" height="{PHOTO}"/></defs>
