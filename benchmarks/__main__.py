@@ -1,0 +1,37 @@
+"""Run all sections, or those named: `python -m benchmarks [panels ...]`. Opens with the machine's name."""
+
+import importlib
+import os
+import platform
+import sys
+from pathlib import Path
+
+import torch
+
+SECTIONS = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
+
+
+def machine() -> str:
+    """The processor, its cores, and the GPU if there is one: a figure means nothing without them."""
+    names = [
+        line.split(":")[1].strip()
+        for line in (Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else [])
+        if line.startswith("model name")
+    ]
+    processor = names[0] if names else platform.processor() or platform.machine()
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return f"{processor}, {os.cpu_count()} cores{gpu}; Python {platform.python_version()}, torch {torch.__version__}"
+
+
+def main(names: list[str]) -> None:
+    unknown = sorted(set(names) - set(SECTIONS))
+    if unknown:
+        sys.exit(f"no benchmark is called {', '.join(unknown)}; there are: {', '.join(SECTIONS)}")
+    print(machine())
+    for name in names or SECTIONS:
+        print(f"\n{name}", flush=True)
+        importlib.import_module(f"benchmarks.{name}").main()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
