@@ -44,7 +44,7 @@ def pictures() -> str:
     """The table of the photographs that `minivit.images.sample` gives, as that module tells of them."""
     from minivit.images import samples
 
-    rows = [f"| `{one.name}` | {one.shows} | {one.licence} | {escape(one.source)} |" for one in samples()]
+    rows = [f"| `{one.name}` | {one.shows} | {one.licence} | {escape(one.source)} |" for one in samples().values()]
     return "\n".join(["| name | shows | licence | by, or from |", "|---|---|---|---|", *rows])
 
 

@@ -1,4 +1,4 @@
-"""Light pages: of the theme's two thousand icons only those in use stay, and pictures wait until they are near."""
+"""Last touches: only icons in use stay of the theme's two thousand, pictures wait until near, roles are mended."""
 
 import re
 from pathlib import Path
@@ -9,15 +9,16 @@ IMAGE = re.compile(r"<img (?![^>]*\bloading=)")
 
 
 def setup(app):
-    app.connect("html-page-context", lazy_images)
+    app.connect("html-page-context", mend_body)
     app.connect("build-finished", slim_icons)
     return {"parallel_read_safe": True, "version": "1"}
 
 
-def lazy_images(app, pagename, templatename, context, doctree):
-    """Every picture of the text waits until the reader comes near."""
+def mend_body(app, pagename, templatename, context, doctree):
+    """Pictures wait until the reader comes near; a reference is an item of its list, which docutils' old role is not."""
     if "body" in context:
-        context["body"] = IMAGE.sub('<img loading="lazy" decoding="async" ', context["body"])
+        body = IMAGE.sub('<img loading="lazy" decoding="async" ', context["body"])
+        context["body"] = body.replace('role="doc-biblioentry"', 'role="listitem"')
 
 
 def slim_icons(app, error):
