@@ -21,8 +21,9 @@ from torch import Tensor
 
 from minivit.pixels import MAX_PIXELS, expect_unit, to_uint8
 
-# Only these of Pillow's formats: others start programs (EPS) or hide their size until they are decoded (ICO).
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
+# Only these of Pillow's formats: others start programs (EPS), hide their size until they are decoded (ICO), or pass
+# off a file cut short as a black picture (JPEG 2000).
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 
 _ORIENTATION = 0x0112  # the EXIF tag, and what sets each of its values upright
 _TURN = {
@@ -40,7 +41,7 @@ _LOCK = threading.RLock()
 def decode(data: bytes, *, grey: bool = False) -> Tensor:
     """The bytes of a picture file -> uint8 (3, H, W), or (1, H, W) with `grey=True`.
 
-    Reads PNG, JPEG, WebP, GIF, BMP, TIFF, PPM, JPEG 2000, and AVIF where Pillow can. The picture is turned upright by
+    Reads PNG, JPEG, WebP, GIF, BMP, TIFF, PPM, and AVIF where Pillow can. The picture is turned upright by
     its EXIF orientation. What is transparent shows white. Of an animation or a file of several pages the first is
     taken. 16-bit grey becomes 8-bit by rounding v / 257 (of 16-bit colour Pillow keeps the high byte); float pixels
     must lie in [0, 1]. CMYK is converted plainly, and colour profiles are ignored. Raises ValueError if the bytes are
@@ -87,7 +88,7 @@ def from_array(array: np.ndarray) -> Tensor:
         raise ValueError(f"from_array takes (H, W) or (H, W, C) with C 1, 3 or 4, got {array.shape}; {remedy}")
     if array.dtype == bool:
         array = array.astype(np.uint8) * 255
-    elif array.dtype == np.uint16 or array.dtype.kind == "f":
+    elif array.dtype.kind == "f" or (array.dtype.kind == "u" and array.dtype.itemsize == 2):
         array = _eight_bits(array, "this array")
     elif array.dtype != np.uint8:
         raise ValueError(
@@ -123,8 +124,8 @@ def decode_file(source: BinaryIO, name: str, grey: bool = False) -> Tensor:
         raise _too_large(name, pixels, min(limit, MAX_PIXELS)) from error
     except Exception as error:  # a decoder may raise anything on bytes it does not understand
         raise ValueError(
-            f"{name} is not a picture that can be read (PNG, JPEG, WebP, GIF, BMP, TIFF, PPM, JPEG 2000), whatever its "
-            "name says; open it in a picture viewer and export it as PNG or JPEG"
+            f"{name} is not a picture that can be read (PNG, JPEG, WebP, GIF, BMP, TIFF, PPM), whatever its name "
+            "says; open it in a picture viewer and export it as PNG or JPEG"
         ) from error
     with picture:
         width, height = picture.size

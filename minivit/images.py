@@ -82,16 +82,16 @@ _SAMPLES = (
     Sample("page", "a printed page, unevenly lit, grey", _NOT_STATED, _NOT_STATED, "skimage/data/page.png"),
     Sample("retina", "a human retina", _CC0, "Mikael Häggström, 2014, Wikimedia Commons", "skimage/data/retina.jpg"),
     # Readers of scikit-image found CC BY-NC 2.0 on its Flickr page (scikit-image issue 5095).
-    Sample("rocket", "a Falcon 9 rocket at its launch pad", "public domain, disputed", f"SpaceX, {_FLICKR}/spacexphotos/16511594820",
-           "skimage/data/rocket.jpg"),
+    Sample("rocket", "a Falcon 9 rocket at its launch pad", "public domain, disputed",
+           f"SpaceX, {_FLICKR}/spacexphotos/16511594820", "skimage/data/rocket.jpg"),
     Sample("text", "handwritten formulas, slanting, grey", _PUBLIC, "Wikipedia, File:Corner.png",
            "skimage/data/text.png"),
 )  # fmt: skip
 
 
-def samples() -> tuple[Sample, ...]:
-    """The real pictures that `sample` knows, sorted by name, each with what it shows, its licence and its source."""
-    return _SAMPLES
+def samples() -> dict[str, Sample]:
+    """The real pictures that `sample` knows, by name, each with what it shows, its licence and its source."""
+    return {picture.name: picture for picture in _SAMPLES}
 
 
 def sample(name: str) -> Tensor:
@@ -100,9 +100,9 @@ def sample(name: str) -> Tensor:
     `samples()` lists the names. Raises ValueError for any other name, ImportError if the package that ships the picture
     is not installed, OSError if its version ships no such file.
     """
-    found = next((picture for picture in _SAMPLES if picture.name == name), None)
+    found = samples().get(name)
     if found is None:
-        raise ValueError(f"there is no sample {name!r}; choose one of {', '.join(known.name for known in _SAMPLES)}")
+        raise ValueError(f"there is no sample {name!r}; choose one of {', '.join(samples())}")
     package, _, inside = found.file.partition("/")
     spec = find_spec(package)  # finds the folder without importing the package, which takes a second
     if spec is None or spec.origin is None:
@@ -115,10 +115,10 @@ def sample(name: str) -> Tensor:
 
 # Your own pictures
 
-# What `folder` takes for a picture. HEIC cannot be decoded, but its owner should hear so.
+# What `folder` takes for a picture. The last three cannot be decoded, but their owner should hear so.
 SUFFIXES = (
     ".png", ".apng", ".jpg", ".jpeg", ".jfif", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm",
-    ".pnm", ".jp2", ".avif", ".heic", ".heif",
+    ".pnm", ".avif", ".heic", ".heif", ".jp2",
 )  # fmt: skip
 
 

@@ -43,6 +43,8 @@ def resize(image: Tensor, height: int, width: int) -> Tensor:
     _expect_picture("resize", image, height, width)
     if image.shape[-2:] == (height, width):
         return image
+    if width == 1 and height > 1:  # torch 2.13's antialiasing repeats the first row where the result is one pixel wide
+        return resize(image.mT, 1, height).mT.contiguous()
     exact = image if image.dtype in (torch.float32, torch.float64) else image.to(torch.float32)
     batch = exact.reshape(-1, *exact.shape[-3:])
     resized = F.interpolate(batch, (height, width), mode="bilinear", align_corners=False, antialias=True)
@@ -84,7 +86,8 @@ def expect_unit(name: str, pixels: Tensor) -> Tensor:
             f"{name} has {int(bad.sum())} of {pixels.numel()} values NaN or infinite, the first at index {first}; "
             "mend them where they arise, or replace them (torch.nan_to_num)"
         )
-    low, high = (float(pixels.min()), float(pixels.max())) if pixels.numel() else (0.0, 1.0)
+    plain = pixels.detach()
+    low, high = (float(plain.min()), float(plain.max())) if plain.numel() else (0.0, 1.0)
     if low < -1e-3 or high > 1 + 1e-3:
         raise ValueError(
             f"{name} has float values from {low:.6g} to {high:.6g}, outside [0, 1]; divide by the value that means "
