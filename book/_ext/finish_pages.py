@@ -1,6 +1,7 @@
 """Last touches: only icons in use stay of the theme's two thousand, pictures wait until near, roles are mended."""
 
 import re
+from html import escape
 from pathlib import Path
 
 ICON = re.compile(r'(?<=[{,])"?([a-z0-9-]+)"?:\[\d+,\d+,\[([^\]]*)\],"[0-9a-f]+",(?:"[^"]*"|\[[^\]]*\])\],?')
@@ -10,15 +11,23 @@ IMAGE = re.compile(r"<img (?![^>]*\bloading=)")
 
 def setup(app):
     app.connect("html-page-context", mend_body)
+    app.connect("html-page-context", share)
     app.connect("build-finished", slim_icons)
     return {"parallel_read_safe": True, "version": "1"}
 
 
 def mend_body(app, pagename, templatename, context, doctree):
-    """Pictures wait until the reader comes near; a reference is an item of its list, which docutils' old role is not."""
+    """Pictures wait until the reader comes near; a reference is an item of its list, whatever docutils calls it."""
     if "body" in context:
         body = IMAGE.sub('<img loading="lazy" decoding="async" ', context["body"])
         context["body"] = body.replace('role="doc-biblioentry"', 'role="listitem"')
+
+
+def share(app, pagename, templatename, context, doctree):
+    """What a shared link shows: the title of the page and the cover."""
+    tags = {"og:title": context.get("title", ""), "og:image": f"{app.config.html_baseurl}_static/cover.jpg"}
+    for name, content in tags.items():
+        context["metatags"] = context.get("metatags", "") + f'\n<meta property="{name}" content="{escape(content)}" />'
 
 
 def slim_icons(app, error):
