@@ -145,6 +145,10 @@ def folder(path: str | Path, *, size: tuple[int, int] | None = None) -> Folder:
     Broken pictures are left out, listed in `skipped` and named in a warning. Raises OSError if there is no such
     folder, ValueError if it holds no picture or only broken ones.
     """
+    if not isinstance(path, str | Path):
+        raise ValueError(f"folder takes a path, got {type(path).__name__}")
+    if size is not None and not (isinstance(size, tuple | list) and len(size) == 2):
+        raise ValueError(f"size is (height, width), two whole numbers of pixels; got {size!r}")
     path = Path(path)
     if not path.is_dir():
         if path.exists():
