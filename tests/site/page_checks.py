@@ -30,6 +30,8 @@ def addresses(page: BeautifulSoup) -> list[str]:
         for name in ("href", "src", "xlink:href", "poster"):
             if tag.name != "base" and tag.get(name) is not None:
                 found.append(tag[name])
+        if tag.name == "meta" and tag.get("http-equiv", "").lower() == "refresh":
+            found.append(tag["content"].partition("=")[2].strip(" '\""))
         found += [part.split()[0] for part in tag.get("srcset", "").split(",") if part.split()]
     return found
 
