@@ -63,7 +63,7 @@ def digits_split(test: int = 450, *, seed: int = 0) -> Split:
     Most writers are on both sides, so this asks for new drawings by known hands; see `digits_by_writer`.
     """
     data = digits()
-    if not 1 <= test < len(data.labels):
+    if not isinstance(test, int) or not 1 <= test < len(data.labels):
         raise ValueError(f"test is the number of digits kept for judging, 1 to {len(data.labels) - 1}; got {test}")
     random = np.random.RandomState(seed)  # its stream is frozen, unlike that of newer generators
     counts = np.bincount(data.labels.numpy())
@@ -109,7 +109,7 @@ def cifar10(split: str, *, path: str | Path | None = None) -> Labelled:
     folder in MINIVIT_CACHE. CIFAR-10 is by A. Krizhevsky, 2009; the hub states no licence. Raises OSError if there is
     no file or no network, ValueError if the file holds something else.
     """
-    if split not in CIFAR10_ROWS:
+    if split not in tuple(CIFAR10_ROWS):
         raise ValueError(f'CIFAR-10 has the splits "train" and "test", not {split!r}')
     try:
         import pyarrow.parquet as parquet

@@ -82,6 +82,7 @@ def from_array(array: np.ndarray) -> Tensor:
     if not isinstance(array, np.ndarray):
         given = type(array).__name__
         raise ValueError(f"from_array takes a numpy array, got {given}; convert it with numpy.asarray")
+    array = np.asarray(array)  # drops subclasses, such as masked arrays
     if 0 in array.shape or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4))):
         planes_first = array.ndim == 3 and array.shape[0] in (1, 3, 4)
         remedy = "put the channels last with numpy.moveaxis(array, 0, -1)" if planes_first else "give one whole picture"
@@ -181,7 +182,9 @@ def _flat(picture: Image.Image, grey: bool) -> Image.Image:
 def _eight_bits(values: np.ndarray, name: str) -> np.ndarray:
     """16-bit whole numbers, or floats in [0, 1] -> uint8, rounded."""
     if values.dtype.kind == "f":
-        return to_uint8(expect_unit(name, torch.from_numpy(values.astype(np.float32)))).numpy()
+        with np.errstate(over="ignore"):
+            floats = torch.from_numpy(values.astype(np.float32 if values.itemsize <= 4 else np.float64))
+        return to_uint8(expect_unit(name, floats)).numpy()
     return ((values.astype(np.int32) + 128) // 257).astype(np.uint8)  # 65535 = 255 * 257
 
 

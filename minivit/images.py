@@ -100,7 +100,7 @@ def sample(name: str) -> Tensor:
     `samples()` lists the names. Raises ValueError for any other name, ImportError if the package that ships the picture
     is not installed, OSError if its version ships no such file.
     """
-    found = samples().get(name)
+    found = samples().get(name) if isinstance(name, str) else None
     if found is None:
         raise ValueError(f"there is no sample {name!r}; choose one of {', '.join(samples())}")
     package, _, inside = found.file.partition("/")

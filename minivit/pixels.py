@@ -6,6 +6,8 @@ A picture is uint8, 0 to 255, as it was decoded or drawn. `to_float` makes it fl
 read; `to_uint8` goes back.
 """
 
+import operator
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -40,7 +42,7 @@ def resize(image: Tensor, height: int, width: int) -> Tensor:
     The picture is stretched to the new shape; `fit` keeps its proportions. Averaging (antialiasing) lets every old
     pixel count, so thin lines fade instead of vanishing. Raises ValueError for a size below 1 or too few axes.
     """
-    _expect_picture("resize", image, height, width)
+    height, width = _expect_picture("resize", image, height, width)
     if image.shape[-2:] == (height, width):
         return image
     if width == 1 and height > 1:  # torch 2.13's antialiasing repeats the first row where the result is one pixel wide
@@ -57,7 +59,7 @@ def fit(image: Tensor, height: int, width: int) -> Tensor:
 
     Use it to give any picture a size that the patch side divides. Raises ValueError like `resize`.
     """
-    _expect_picture("fit", image, height, width)
+    height, width = _expect_picture("fit", image, height, width)
     old_height, old_width = image.shape[-2:]
     scale = min(old_height / height, old_width / width)
     keep_height = max(1, min(old_height, round(scale * height)))
@@ -96,15 +98,21 @@ def expect_unit(name: str, pixels: Tensor) -> Tensor:
     return pixels
 
 
-def _expect_picture(function: str, image: Tensor, height: int, width: int) -> None:
+def _expect_picture(function: str, image: Tensor, height: int, width: int) -> tuple[int, int]:
     expect_tensor(function, image)
+    asked = f"{height!r} and {width!r}"
     if image.dtype != torch.uint8 and not image.is_floating_point():
         raise ValueError(f"{function} takes uint8 or float pixels, got {image.dtype}; convert it first")
     if image.ndim < 3 or 0 in image.shape:
-        shape = tuple(image.shape)
-        raise ValueError(f"{function} takes (..., C, H, W) with no empty axis, got {shape}; add the channel axis")
-    if not (isinstance(height, int) and isinstance(width, int) and height >= 1 and width >= 1):
-        raise ValueError(f"{function} takes a height and a width in whole pixels, 1 or more; got {height!r}, {width!r}")
+        remedy = "leave empty pictures out" if image.ndim >= 3 else "add the channel axis"
+        raise ValueError(f"{function} takes (..., C, H, W), none of them 0, got {tuple(image.shape)}; {remedy}")
+    try:
+        height, width = operator.index(height), operator.index(width)  # whole numbers of numpy and torch will do
+    except TypeError:
+        height, width = 0, 0
+    if height < 1 or width < 1:
+        raise ValueError(f"{function} takes a height and a width in whole pixels, 1 or more, got {asked}")
     if height * width > MAX_PIXELS:
         made = height * width
         raise ValueError(f"{function} to {height} x {width} makes {made:,} pixels; ask for at most {MAX_PIXELS:,}")
+    return height, width

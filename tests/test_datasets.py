@@ -60,7 +60,7 @@ def test_the_split_is_1347_to_450_shuffled_and_seeded():
     assert split.test.labels[:12].tolist() == [3, 1, 0, 6, 7, 5, 8, 2, 8, 9, 1, 8]  # the same everywhere
 
 
-@pytest.mark.parametrize("test", [0, -1, 1797, 5000])
+@pytest.mark.parametrize("test", [0, -1, 1797, 5000, 0.25, 450.0])
 def test_an_impossible_split_is_refused(test):
     with pytest.raises(ValueError, match=f"1 to 1796; got {test}"):
         digits_split(test)
@@ -170,6 +170,8 @@ def test_the_variable_names_the_folder_and_an_argument_goes_before_it(tmp_path, 
 def test_what_is_not_there_is_named_with_the_remedy(tmp_path):
     with pytest.raises(ValueError, match=r'"train" and "test", not \'val\''):
         cifar10("val", path=tmp_path)
+    with pytest.raises(ValueError, match="not None"):
+        cifar10(None, path=tmp_path)
     with pytest.raises(FileNotFoundError, match=r"looked for train.parquet and train-00000-of-00001.*get it from"):
         cifar10("train", path=tmp_path)
 

@@ -522,6 +522,7 @@ def test_arrays_of_other_types():
         assert from_array(np.array([[0, 25700, 65535]], order))[1].tolist() == [[0, 100, 255]]
     for kind in (np.float16, np.float32, np.float64):
         assert from_array(np.array([[0, 0.5, 1]], kind))[2].tolist() == [[0, 128, 255]]
+    assert from_array(np.ma.masked_array(np.array([[7, 9]], np.uint8), [[True, False]]))[0].tolist() == [[7, 9]]
     assert from_array(np.array([[[1.0, 0.0, 0.0, 0.5]]]))[:, 0, 0].tolist() == [255, 127, 127]
 
 
@@ -557,8 +558,9 @@ def test_nan_in_an_array_is_counted():
     array[2, 3, 1] = np.nan
     with pytest.raises(ValueError, match=r"1 of 60 values NaN or infinite, the first at index \(2, 3, 1\)"):
         from_array(array)
-    with pytest.raises(ValueError, match=r"from 0 to 200, outside \[0, 1\]"):
-        from_array(np.array([[0.0, 200.0]]))
+    for high, text in ((200.0, "200"), (1e300, r"1e\+300")):
+        with pytest.raises(ValueError, match=rf"from 0 to {text}, outside \[0, 1\]"):
+            from_array(np.array([[0.0, high]]))
     for wrong in (torch.zeros(3, 4, 4), [[1]], None):
         with pytest.raises(ValueError, match="takes a numpy array"):
             from_array(wrong)

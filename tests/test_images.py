@@ -113,6 +113,9 @@ def test_samples_are_sorted_described_and_a_copy():
 def test_an_unknown_sample_lists_the_known():
     with pytest.raises(ValueError, match=r"no sample 'lena'; choose one of astronaut, brick, .*text"):
         images.sample("lena")
+    for wrong in (None, 3, ["coffee"]):
+        with pytest.raises(ValueError, match="no sample"):
+            images.sample(wrong)
 
 
 @pytest.mark.parametrize("name, package", [("coffee", "skimage"), ("china", "sklearn")])

@@ -180,17 +180,23 @@ def test_twenty_thousand_by_three_works():
 
 
 @pytest.mark.parametrize("function", [resize, fit])
-@pytest.mark.parametrize("size", [(0, 4), (4, -1), (4.0, 4), ("4", 4), (None, 4)])
+@pytest.mark.parametrize("size", [(0, 4), (4, -1), (4.0, 4), ("4", 4), (None, 4), (np.float64(4), 4)])
 def test_impossible_sizes_are_refused(function, size):
     with pytest.raises(ValueError, match=r"whole pixels, 1 or more"):
         function(picture(3, 5, 6), *size)
 
 
 @pytest.mark.parametrize("function", [resize, fit])
+def test_whole_numbers_of_numpy_and_torch_are_sizes_too(function):
+    image = picture(3, 5, 6)
+    assert torch.equal(function(image, np.int64(4), torch.tensor(7)), function(image, 4, 7))
+
+
+@pytest.mark.parametrize("function", [resize, fit])
 def test_impossible_pictures_are_refused(function, monkeypatch):
     with pytest.raises(ValueError, match=r"\(5, 6\); add the channel axis"):
         function(picture(5, 6), 3, 4)
-    with pytest.raises(ValueError, match=r"no empty axis, got \(3, 0, 6\)"):
+    with pytest.raises(ValueError, match=r"none of them 0, got \(3, 0, 6\); leave empty pictures out"):
         function(picture(3, 0, 6), 3, 4)
     with pytest.raises(ValueError, match=r"torch.int64"):
         function(picture(3, 5, 6).long(), 3, 4)
