@@ -1,0 +1,6 @@
+"""What the lessons use besides the library: exercises that answer, quizzes, figures, explorers. Nobody imports it back."""
+
+from minivit.teach.check import check
+from minivit.teach.quizzes import quiz
+
+__all__ = ["check", "quiz"]
