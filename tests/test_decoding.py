@@ -221,9 +221,9 @@ def test_one_bit():
         assert decode(encoded(image, kind), grey=True).tolist() == [[[0, 255, 255], [255, 0, 0]]], kind
 
 
-@pytest.mark.parametrize("mode", ["LAB", "YCbCr", "RGBX"])
+@pytest.mark.parametrize("mode", ["LAB", "RGBX"])
 def test_other_colour_spaces_work(mode):
-    white = {"LAB": (255, 128, 128), "YCbCr": (255, 128, 128), "RGBX": (255, 255, 255, 0)}[mode]
+    white = {"LAB": (255, 128, 128), "RGBX": (255, 255, 255, 0)}[mode]
     image = decode(encoded(Image.new(mode, (5, 4), white), "TIFF"))
     assert image.shape == (3, 4, 5) and image.min() >= 250
 
@@ -234,7 +234,7 @@ def test_other_colour_spaces_work(mode):
 @given(values=arrays(np.uint16, (3, 5)))
 def test_sixteen_bits_are_scaled_not_clipped(values):
     values[0, 0], values[2, 4] = 0, 65535
-    for data in (encoded(values), encoded(values, "TIFF"), encoded(values, "PPM")):
+    for data in (encoded(values), encoded(values, "TIFF"), b"P5 5 3 65535\n" + values.astype(">u2").tobytes()):
         grey = decode(data, grey=True)[0].numpy()
         assert (grey == np.round(values / 257)).all()
         assert grey[0, 0] == 0 and grey[2, 4] == 255
