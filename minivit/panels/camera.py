@@ -1,0 +1,78 @@
+"""The camera: from cells on the panel to places in the picture, back again, and how far away things are.
+
+A pinhole looks at the plane of the panel from 0.9 m. Lengths are cells of 0.1 m; picture coordinates
+run from 0 to 1, x to the right and y down. A plane seen by a pinhole is a homography: a 3 x 3 matrix
+that takes (x, y, 1) on the panel to (u, v, 1) times w in the picture.
+"""
+
+from functools import lru_cache
+from math import cos, radians, sin
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from .scene import Scene
+
+CELL = 0.1  # metres
+DISTANCE = 9.0  # cells
+VIEW = 5.24  # cells that the picture shows at that distance
+CENTRE = 2.0  # the middle of the board, in cells
+ORIGIN, EXTENT = -1.2, 6.4  # the flat canvas reaches from -1.2 to 5.2 cells, both ways
+
+
+class Camera(NamedTuple):
+    to_picture: np.ndarray  # (3, 3) from (x, y, 1) in cells to (u, v, 1) w in the picture
+    to_panel: np.ndarray  # (3, 3) its inverse, scaled so that the w of a panel point is 1 / depth up to `distance`
+    normal: np.ndarray  # (3,) third row of the rotation: how depth grows with x, with y, and with height over the plane
+    distance: float  # cells from the pinhole to the middle of the board
+
+
+def camera(scene: Scene) -> Camera:
+    a, b, c = radians(scene.yaw), radians(scene.pitch), radians(scene.roll)
+    yaw = np.array([[cos(a), 0, sin(a)], [0, 1, 0], [-sin(a), 0, cos(a)]])
+    pitch = np.array([[1, 0, 0], [0, cos(b), -sin(b)], [0, sin(b), cos(b)]])
+    roll = np.array([[cos(c), -sin(c), 0], [sin(c), cos(c), 0], [0, 0, 1]])
+    rotation = roll @ pitch @ yaw
+    distance = DISTANCE * scene.zoom
+    shift = np.array([scene.shift_x, scene.shift_y, distance])
+    plane = np.column_stack([rotation[:, 0], rotation[:, 1], shift - CENTRE * (rotation[:, 0] + rotation[:, 1])])
+    focal = DISTANCE / VIEW
+    to_picture = np.array([[focal, 0, 0.5], [0, focal, 0.5], [0, 0, 1]]) @ plane
+    return Camera(to_picture, np.linalg.inv(to_picture), rotation[2], distance)
+
+
+def project(view: Camera, points: np.ndarray) -> np.ndarray:
+    """Panel points to the picture: (n, 2) as (x, y) in cells -> (n, 2) as (y, x), fractions of the picture."""
+    u, v, w = view.to_picture @ np.column_stack([points, np.ones(len(points))]).T
+    return np.column_stack([v / w, u / w])
+
+
+@lru_cache(maxsize=8)
+def _pixel_centres(size: int) -> tuple[np.ndarray, np.ndarray]:
+    centres = (np.arange(size, dtype=np.float32) + 0.5) / size
+    return centres[:, None], centres[None, :]
+
+
+def panel_points(view: Camera, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """The place on the panel's plane behind every pixel: x and y in cells, each (size, size) float32."""
+    v, u = _pixel_centres(size)
+    (a, b, c), (d, e, f), (g, h, i) = view.to_panel.astype(np.float32)
+    scale = 1 / ((g * u + i) + h * v)
+    return ((a * u + c) + b * v) * scale, ((d * u + f) + e * v) * scale
+
+
+def photograph(flat: np.ndarray, view: Camera, size: int) -> np.ndarray:
+    """A flat canvas as the camera sees it: (C, F, F) -> (C, size, size), float32, sampled twice as finely and averaged."""
+    x, y = panel_points(view, 2 * size)
+    grid = torch.from_numpy(np.stack([x, y], axis=-1))
+    grid.sub_(ORIGIN + EXTENT / 2).mul_(2 / EXTENT)
+    fine = F.grid_sample(torch.from_numpy(flat)[None], grid[None], mode="bilinear", padding_mode="border", align_corners=False)
+    return F.avg_pool2d(fine, 2)[0].numpy()
+
+
+def depth_of(view: Camera, x: np.ndarray, y: np.ndarray, height: np.ndarray) -> np.ndarray:
+    """Metres from the pinhole along the line of sight of the camera, for points `height` cells over the panel's plane."""
+    across, down, out = view.normal
+    return (CELL * (view.distance + across * (x - CENTRE) + down * (y - CENTRE) - out * height)).astype(np.float32)

@@ -1,0 +1,88 @@
+"""Words for a scene: captions, questions with answers, the report. Nothing here looks at pixels."""
+
+from typing import NamedTuple
+
+from . import rules
+from .draw import regions
+from .rules import Combination
+from .scene import Scene
+
+_DAMAGE = {"none": "no damage", "crack": "a crack", "scratch": "a scratch", "burn": "a burn"}
+_MOUNT = {"rack": "in a rack", "wall": "on a wall"}
+
+PHRASINGS = (
+    "a {colour} panel {mount}, sign for {hazard}, status {badge}, {damage}",
+    "{damage} on a {colour} panel {mount}, {hazard} sign, badge showing {badge}",
+    "{mount}: a {colour} panel, status {badge}, {damage}, sign for {hazard}",
+    "an inspection photo of a {colour} panel {mount}; the badge says {badge}, the sign warns of {hazard}, there is {damage}",
+    "{hazard} sign and {badge} badge on a {colour} panel {mount} with {damage}",
+)
+"""Five ways to say the same five attributes; the first is the plain one."""
+
+
+def caption(scene: Scene | Combination, phrasing: int = 0) -> str:
+    """One sentence that names colour, mount, hazard, badge and damage, in one of the PHRASINGS."""
+    if isinstance(phrasing, bool) or not isinstance(phrasing, int) or not 0 <= phrasing < len(PHRASINGS):
+        raise ValueError(f"no phrasing {phrasing!r}; there are {len(PHRASINGS)}, numbered 0 to {len(PHRASINGS) - 1}")
+    colour, damage, badge, hazard, mount = scene.combination if isinstance(scene, Scene) else scene
+    return PHRASINGS[phrasing].format(colour=colour, damage=_DAMAGE[damage], badge=badge, hazard=hazard, mount=_MOUNT[mount])
+
+
+def captions(scene: Scene | Combination) -> list[str]:
+    """The same scene in every phrasing."""
+    return [caption(scene, phrasing) for phrasing in range(len(PHRASINGS))]
+
+
+def all_captions(phrasing: int = 0, split: str | None = None) -> list[str]:
+    """The captions of all 576 combinations (or those of a split), in the order of `rules.combinations`."""
+    return [caption(combination, phrasing) for combination in rules.combinations(split)]
+
+
+class Question(NamedTuple):
+    """A question about a picture."""
+
+    text: str
+    answer: str
+    topic: str
+    parts: tuple[str, ...]  # where to look: names of PARTS, or "background"
+
+
+def questions(scene: Scene) -> list[Question]:
+    """Everything one can ask of a scene, always in the same order; each question names where to look."""
+    hurt = scene.damage != "none"
+    where = ("damage",) if hurt else ("panel",)
+    return [
+        Question("What colour is the panel?", scene.colour, "colour", ("panel",)),
+        Question("Is the panel in a rack or on a wall?", scene.mount, "mount", ("background",)),
+        Question("What status does the badge show?", scene.badge, "badge", ("badge",)),
+        Question("What shape is the badge?", scene.badge_shape, "badge shape", ("badge",)),
+        Question("What does the sign warn of?", scene.hazard, "hazard", ("icon",)),
+        Question("Which level does the sign show?", scene.icon_level, "icon level", ("icon",)),
+        Question("Do badge and sign show the same level?", "yes" if scene.agree else "no", "agree", ("badge", "icon")),
+        Question("How many lamps are lit?", str(scene.lamps_lit), "lamps", ("lamps",)),
+        Question("What damage is there?", scene.damage, "damage", where),
+        Question("Where is the damage?", scene.place if hurt else "nowhere", "place", where),
+        Question("How bad is the damage?", scene.severity or "none", "severity", where),
+        Question("What is the asset code?", scene.code, "code", ("code",)),
+        Question("Is the label tall or wide?", scene.label, "label", ("label",)),
+        Question("Is the light bright, dim or warm?", scene.light, "light", ("background", "panel")),
+        Question("What should be done?", scene.action, "action", ("badge", "icon", *where)),
+    ]
+
+
+def report(scene: Scene):
+    """The true inspection report of a scene, a `minivit.reports.Report`."""
+    from ..reports import BadgeClaim, CodeClaim, Damage, IconClaim, NoDamage, Report
+
+    box = {part: tuple(round(edge, 2) for edge in edges) for part, edges in regions(scene).items()}
+    if scene.damage == "none":
+        damage = NoDamage(kind="none")
+    else:
+        damage = Damage(kind=scene.damage, place=scene.place, severity=scene.severity, box=box["damage"])
+    return Report(
+        code=CodeClaim(text=scene.code, box=box["code"]),
+        badge=BadgeClaim(status=scene.badge, box=box["badge"]),
+        icon=IconClaim(hazard=scene.hazard, level=scene.icon_level, box=box["icon"]),
+        damage=damage,
+        action=scene.action,
+    )

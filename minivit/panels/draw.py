@@ -1,0 +1,141 @@
+"""From a scene to a picture: stamp the parts on a flat canvas, photograph it, let the light fall on it.
+
+The flat canvas is the panel seen straight on, twice as fine as the picture. `draw` gives the picture;
+`draw_parts` gives also what a picture alone cannot tell: which pixel belongs to what, and how far it is.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from . import sprites, surfaces
+from .camera import Camera, camera, depth_of, panel_points, photograph, project
+from .damage import bounds, paint
+from .light import light_up
+from .scene import Scene
+from .surfaces import EARS, EDGE, place
+
+PARTS = ("panel", "badge", "icon", "code", "label", "lamps", "damage")
+MIN_SIZE, MAX_SIZE = 32, 2048
+_RELIEF = {"badge": 0.06, "icon": 0.05, "code": 0.03, "label": 0.005, "lamps": 0.08, "damage": -0.04}  # cells over the panel
+THICKNESS = 0.4  # cells from the wall to the face of the panel
+
+
+class Parts(NamedTuple):
+    """A picture with everything known about it; H = W = size."""
+
+    image: torch.Tensor  # (3, H, W) uint8
+    masks: torch.Tensor  # (7, H, W) bool, one a part in the order of PARTS; the panel's includes all that is on it
+    segments: torch.Tensor  # (H, W) uint8, 0 background, 1 bare panel, 2.. the parts after it in PARTS
+    depth: torch.Tensor  # (H, W) float32, metres from the camera
+
+
+def draw(scene: Scene, size: int = 96) -> torch.Tensor:
+    """The picture of a scene: (3, size, size) uint8. The same scene gives the same bytes."""
+    cell = _cell(scene, size)
+    canvas, _ = _flat(scene, cell, parts=False)
+    return _expose(canvas, scene, camera(scene), size)
+
+
+def draw_parts(scene: Scene, size: int = 96) -> Parts:
+    """The picture of a scene with its masks, its segments and its depth map."""
+    cell = _cell(scene, size)
+    canvas, solids = _flat(scene, cell, parts=True)
+    view = camera(scene)
+    shares = photograph(solids, view, size)
+    masks = torch.from_numpy(shares > 0.5)
+    segments = torch.zeros(size, size, dtype=torch.uint8)
+    for number, mask in enumerate(masks, start=1):
+        segments.masked_fill_(mask, number)
+    x, y = panel_points(view, size)
+    height = -THICKNESS * (1 - shares[0])
+    for share, part in zip(shares[1:], PARTS[1:]):
+        height += share * _RELIEF[part]
+    return Parts(_expose(canvas, scene, view, size), masks, segments, torch.from_numpy(depth_of(view, x, y, height)))
+
+
+def regions(scene: Scene) -> dict[str, tuple[float, float, float, float]]:
+    """Where each part is in the picture: (y0, x0, y1, x1) as fractions. Without damage there is no "damage"."""
+    view, slots = camera(scene), scene.slots
+    found = {"panel": _hull(view, np.array([[-EARS, -EDGE], [4 + EARS, -EDGE], [4 + EARS, 4 + EDGE], [-EARS, 4 + EDGE]]))}
+    for part, (half_y, half_x) in _HALF.items():
+        if part == "label" and scene.label == "tall":
+            half_y, half_x = half_x, half_y
+        slot = slots[part]
+        cx, cy = slot.x + slot.cols / 2, slot.y + slot.rows / 2
+        found[part] = _hull(view, np.array([[cx - half_x, cy - half_y], [cx + half_x, cy - half_y], [cx + half_x, cy + half_y], [cx - half_x, cy + half_y]]))
+    corners = bounds(scene)
+    if corners is not None:
+        found["damage"] = _hull(view, corners)
+    return found
+
+
+_HALF = {"badge": (0.405, 0.405), "icon": (0.405, 0.405), "code": (0.40, 1.43), "label": (0.41, 0.93), "lamps": (0.29, 0.94)}
+
+
+def _hull(view: Camera, corners: np.ndarray) -> tuple[float, float, float, float]:
+    points = project(view, corners).clip(0, 1)
+    (y0, x0), (y1, x1) = points.min(0).tolist(), points.max(0).tolist()
+    return y0, x0, y1, x1
+
+
+def _cell(scene: Scene, size: int) -> int:
+    """Pixels to a cell of the flat canvas: twice those of the picture, a multiple of 5 so that all edges fall on pixels."""
+    if not isinstance(scene, Scene):
+        raise ValueError(f"draw wants a Scene, not {type(scene).__name__}; get one from sample_scene(seed)")
+    if isinstance(size, bool) or not isinstance(size, int) or not MIN_SIZE <= size <= MAX_SIZE:
+        raise ValueError(f"size {size!r}: give a whole number of pixels from {MIN_SIZE} to {MAX_SIZE}, such as 96")
+    return 5 * max(2, round(2 * size / 5.24 / 5))
+
+
+def _flat(scene: Scene, cell: int, parts: bool) -> tuple[np.ndarray, np.ndarray | None]:
+    """The panel seen straight on: canvas (3, F, F), and with `parts` the coverage of each part (7, F, F)."""
+    grain = scene.grain
+    canvas = surfaces.background(scene.mount, grain % surfaces.VARIANTS, cell).copy()
+    face, keep = surfaces.face(scene.colour, scene.material, grain // 3 % surfaces.VARIANTS, cell)
+    top, left = place(-EDGE, cell), place(-EARS, cell)
+    patch = canvas[:, top : top + keep.shape[0], left : left + keep.shape[1]]
+    patch *= keep
+    patch += face
+    solids = None
+    if parts:
+        solids = np.zeros((len(PARTS), *canvas.shape[1:]), np.float32)
+        solids[0, top : top + keep.shape[0], left : left + keep.shape[1]] = 1 - keep
+    for name, slot in scene.slots.items():
+        if name == "damage":
+            continue
+        sprite = _sprite(scene, name, cell)
+        y, x = place(slot.y, cell), place(slot.x, cell)
+        sprite.stamp(canvas, y, x)
+        if parts and name in PARTS:
+            height, width = sprite.solid.shape
+            solids[PARTS.index(name), y : y + height, x : x + width] = sprite.solid
+    hurt = paint(canvas, scene, cell)
+    if parts and hurt is not None:
+        solids[PARTS.index("damage")] = hurt
+    return canvas, solids
+
+
+def _sprite(scene: Scene, name: str, cell: int) -> sprites.Sprite:
+    if name == "badge":
+        return sprites.badge(scene.badge, scene.badge_shape, cell)
+    if name == "icon":
+        return sprites.icon(scene.hazard, scene.icon_level, cell)
+    if name == "code":
+        return sprites.code_plate(scene.code, cell)
+    if name == "label":
+        return sprites.label(scene.label, scene.label_print, scene.grain % 16, cell)
+    if name == "lamps":
+        return sprites.lamps(scene.lamps, cell)
+    return sprites.fitting(sprites.FITTINGS[(scene.grain // 16 >> 3 * int(name[-1])) % len(sprites.FITTINGS)], cell)
+
+
+def _expose(canvas: np.ndarray, scene: Scene, view: Camera, size: int) -> torch.Tensor:
+    """Photograph the canvas and light it: (3, size, size) uint8."""
+    picture = photograph(canvas, view, size)
+    light_up(picture, scene, *panel_points(view, size))
+    np.multiply(picture, 255, out=picture)
+    picture += 0.5
+    np.clip(picture, 0, 255, out=picture)
+    return torch.from_numpy(picture.astype(np.uint8))

@@ -1,0 +1,70 @@
+"""An easel: layers of colour laid over one another, kept as a sprite that can be stamped on a canvas."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .shapes import coverage
+
+Colour = tuple[float, float, float]
+
+
+class Sprite(NamedTuple):
+    """A drawn part, ready to stamp."""
+
+    colour: np.ndarray  # (3, h, w) float32, already multiplied by its opacity
+    keep: np.ndarray  # (h, w) float32, share of what lies below that stays visible
+    solid: np.ndarray  # (h, w) float32, coverage of the thing itself, its shadow and glow not counted
+
+    def stamp(self, canvas: np.ndarray, top: int, left: int) -> None:
+        """Lay the sprite over a (3, H, W) canvas, in place."""
+        height, width = self.keep.shape
+        patch = canvas[:, top : top + height, left : left + width]
+        patch *= self.keep
+        patch += self.colour
+
+
+class Easel:
+    """Layers on a rectangle of `rows` x `cols` cells; x and y are cells from its middle.
+
+    A colour is three numbers from 0 to 1, or an array (3, h, w). A distance is a signed one (see shapes).
+    """
+
+    def __init__(self, rows: float, cols: float, cell: int) -> None:
+        height, width = round(rows * cell), round(cols * cell)
+        self.cell = cell
+        self.y = ((np.arange(height) + 0.5) / cell - height / cell / 2)[:, None] + np.zeros((1, width))
+        self.x = ((np.arange(width) + 0.5) / cell - width / cell / 2)[None, :] + np.zeros((height, 1))
+        self.colour = np.zeros((3, height, width), np.float32)
+        self.keep = np.ones((height, width), np.float32)
+        self.solid = np.zeros((height, width), np.float32)
+
+    def lay(self, colour, opacity: np.ndarray) -> None:
+        """Lay a colour over everything so far."""
+        self.colour = self.colour * (1 - opacity) + _planes(colour) * opacity
+        self.keep = self.keep * (1 - opacity)
+
+    def fill(self, colour, distance: np.ndarray, opacity: float = 1.0, soft: float = 0.0) -> None:
+        """Fill the inside of a shape."""
+        self.lay(colour, opacity * coverage(distance, self.cell, soft))
+
+    def body(self, distance: np.ndarray) -> None:
+        """Say that the inside of this shape is the thing itself, for its mask."""
+        self.solid = np.maximum(self.solid, coverage(distance, self.cell))
+
+    def slope(self, colour, top: float, bottom: float) -> np.ndarray:
+        """A colour that goes from `top` times to `bottom` times its brightness, down the sheet."""
+        height = len(self.y)
+        fade = np.linspace(top, bottom, height, dtype=np.float32)[None, :, None]
+        return np.clip(_planes(colour) * fade, 0, 1)
+
+    def sprite(self) -> Sprite:
+        planes = [np.ascontiguousarray(a, dtype=np.float32) for a in (self.colour, self.keep, self.solid)]
+        for plane in planes:
+            plane.setflags(write=False)  # sprites are shared
+        return Sprite(*planes)
+
+
+def _planes(colour) -> np.ndarray:
+    colour = np.asarray(colour, dtype=np.float32)
+    return colour if colour.ndim == 3 else colour.reshape(3, 1, 1)

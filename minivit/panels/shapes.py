@@ -1,0 +1,65 @@
+"""Shapes as signed distances: below zero inside, zero on the edge, above zero outside.
+
+Each function takes x and y (arrays in cells, x to the right, y down, the middle at 0) and gives the
+distance in cells. `coverage` turns a distance into how much of each pixel the shape covers, which is
+all that antialiasing is; a wide `soft` edge makes a shadow or a glow out of the same distance.
+"""
+
+import numpy as np
+
+
+def coverage(distance: np.ndarray, cell: int, soft: float = 0.0) -> np.ndarray:
+    """Share of each pixel inside, 0 to 1; `cell` is pixels to a cell, `soft` the width of the edge in cells."""
+    edge = np.clip(0.5 - distance / max(soft, 1 / cell), 0, 1)
+    return (edge * edge * (3 - 2 * edge) if soft else edge).astype(np.float32)
+
+
+def circle(x, y, radius):
+    return np.hypot(x, y) - radius
+
+
+def box(x, y, half_x, half_y, corner=0.0):
+    """A rectangle with rounded corners."""
+    dx, dy = np.abs(x) - half_x + corner, np.abs(y) - half_y + corner
+    return np.hypot(np.maximum(dx, 0), np.maximum(dy, 0)) + np.minimum(np.maximum(dx, dy), 0) - corner
+
+
+def diamond(x, y, radius, corner=0.0):
+    """A square standing on its corner."""
+    return box((x + y) * 0.5**0.5, (x - y) * 0.5**0.5, radius * 0.5**0.5, radius * 0.5**0.5, corner)
+
+
+def segment(x, y, start, end, width, end_width=None):
+    """A straight stroke with round ends; its half width may change from `width` to `end_width`."""
+    (x0, y0), (x1, y1) = start, end
+    dx, dy = x1 - x0, y1 - y0
+    t = np.clip(((x - x0) * dx + (y - y0) * dy) / max(dx * dx + dy * dy, 1e-12), 0, 1)
+    return np.hypot(x - x0 - t * dx, y - y0 - t * dy) - (width if end_width is None else width + t * (end_width - width))
+
+
+def stroke(x, y, points, width):
+    """A bent stroke through the points."""
+    return np.minimum.reduce([segment(x, y, a, b, width) for a, b in zip(points, points[1:])])
+
+
+def polygon(x, y, corners):
+    """A closed polygon, any way round, not crossing itself."""
+    distance, inside = np.full(np.broadcast(x, y).shape, np.inf), np.zeros(np.broadcast(x, y).shape, bool)
+    for (x0, y0), (x1, y1) in zip(corners, corners[1:] + corners[:1]):
+        distance = np.minimum(distance, segment(x, y, (x0, y0), (x1, y1), 0.0))
+        crosses = (y0 > y) != (y1 > y)
+        inside ^= crosses & (x < (x1 - x0) * (y - y0) / np.where(y1 == y0, 1, y1 - y0) + x0)
+    return np.where(inside, -distance, distance)
+
+
+def shield(x, y, radius):
+    """A heater shield: straight shoulders, sides that curve to a point."""
+    reach = 1.62 * radius
+    side = np.hypot(np.abs(x) + reach - 0.86 * radius, np.maximum(y + 0.2 * radius, 0)) - reach
+    return np.maximum(side, -0.92 * radius - y)
+
+
+def turned(x, y, degrees):
+    """The same plane in a frame turned by an angle."""
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return c * x + s * y, c * y - s * x
