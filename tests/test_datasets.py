@@ -14,8 +14,8 @@ import pytest
 import torch
 from PIL import Image
 
-from minivit import datasets
-from minivit.datasets import CIFAR10_NAMES, DIGIT_FORMS, cifar10, digits, digits_by_writer, digits_split
+from minivit.images import datasets
+from minivit.images.datasets import CIFAR10_NAMES, DIGIT_FORMS, cifar10, digits, digits_by_writer, digits_split
 
 # Digits
 

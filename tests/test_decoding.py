@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageFile
 
-from minivit import decoding
-from minivit.decoding import decode, from_array, load
+from minivit.images import decoding
+from minivit.images.decoding import decode, from_array, load
 
 AVIF = "AVIF" in Image.registered_extensions().values() and "AVIF" in Image.SAVE
 

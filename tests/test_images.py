@@ -12,7 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
-from minivit import datasets, decoding, images, pixels
+from minivit import images
+from minivit.images import datasets, decoding, pixels
 
 
 def png(*shape: int, seed: int = 0) -> bytes:

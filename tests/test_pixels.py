@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from minivit import pixels
-from minivit.pixels import fit, resize, to_float, to_uint8
+from minivit.images import pixels
+from minivit.images.pixels import fit, resize, to_float, to_uint8
 
 ALL_LEVELS = torch.arange(256, dtype=torch.uint8)
 FLOATS = [torch.float16, torch.bfloat16, torch.float32, torch.float64]

@@ -38,7 +38,7 @@ def problems(notebook) -> list[str]:
                 found.append(f"{cell.id}: a widget view")
             if "image/svg+xml" in output.get("data", {}):
                 found.append(f"{cell.id}: an SVG output")
-            if re.search(r"(/home/|/root/|/tmp/|/Users/|site-packages|0x[0-9a-f]{6,})", text):
+            if re.search(r"(/home/|/root\b|/tmp/|/Users/|site-packages|0x[0-9a-f]{6,})", text):
                 found.append(f"{cell.id}: a path or an address of one machine")
             if "image/png" in output.get("data", {}):
                 if len(output.data["image/png"]) * 3 / 4 > 200_000:

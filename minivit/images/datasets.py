@@ -1,6 +1,6 @@
 """Labelled pictures to train on: scikit-learn's handwritten digits, and CIFAR-10.
 
-    B pictures, C channels, H W pixels; images (B, C, H, W), labels (B,)
+B pictures, C channels, H W pixels; images (B, C, H, W), labels (B,)
 """
 
 import os
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from minivit.decoding import decode_file, quiet
+from minivit.images.decoding import decode_file, quiet
 
 
 class Labelled(NamedTuple):
@@ -101,7 +101,7 @@ CIFAR10_ADDRESS = "https://huggingface.co/datasets/uoft-cs/cifar10/resolve/main/
 
 
 def cifar10(split: str, *, path: str | Path | None = None) -> Labelled:
-    """"train" or "test" -> images uint8 (50000 or 10000, 3, 32, 32), labels (50000 or 10000,): CIFAR-10.
+    """ "train" or "test" -> images uint8 (50000 or 10000, 3, 32, 32), labels (50000 or 10000,): CIFAR-10.
 
     `path` is a parquet file of the Hugging Face hub's uoft-cs/cifar10, or a folder with train.parquet and test.parquet
     or with the hub's own file names; a part of the rows will do. Without it the folder in the environment variable

@@ -19,7 +19,7 @@ import torch
 from PIL import Image, ImageFile
 from torch import Tensor
 
-from minivit.pixels import MAX_PIXELS, expect_unit, to_uint8
+from minivit.images.pixels import MAX_PIXELS, expect_unit, to_uint8
 
 # Only these of Pillow's formats: others start programs (EPS), hide their size until they are decoded (ICO), or pass
 # off a file cut short as a black picture (JPEG 2000).
