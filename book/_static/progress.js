@@ -72,7 +72,7 @@
     const stem = Object.keys(kept).find((name) => name.startsWith(number)), record = kept[stem];
     const href = links().find((entry) => entry.stem?.startsWith(number))?.link.href;
     const state = complete(record) ? "complete" : record && (answered(record) || record.best) ? "started" : href ? "open" : "to-come";
-    const words = state === "complete" ? `complete, best score ${record.best} of ${record.of}`
+    const words = state === "complete" ? `complete, ${record.best} of ${record.of}`
       : state === "started" ? `${answered(record)} of ${record.of} answered` + (record.best ? `, best score ${record.best}` : "")
       : state === "open" ? "not started" : "to come";
     return { number: i + 1, title, href, state, words };

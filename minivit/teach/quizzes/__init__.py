@@ -53,7 +53,7 @@ class Quiz:
 
     @property
     def signature(self) -> str:
-        """Eight hex digits that change when a question, an option or a right answer does: stored answers then no longer fit."""
+        """Eight hex digits; another question, option or right answer gives others, and stored answers no longer fit."""
         key = [[q.ask, [option.text for option in q.options], q.right] for q in self.questions]
         return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:8]
 
@@ -72,8 +72,8 @@ class Quiz:
         data = json.dumps(secret, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
         name = html.escape(self.title)
         return (
-            f'<form class="minivit-quiz tex2jax_ignore" data-stem="{self.stem}" data-lm-suppress-shortcuts="true" autocomplete="off" '
-            f'aria-label="Quiz: {name}">\n<p class="mq-title">Quiz: {name}</p>\n{asked}\n'
+            f'<form class="minivit-quiz tex2jax_ignore" data-stem="{self.stem}" data-lm-suppress-shortcuts="true" '
+            f'autocomplete="off" aria-label="Quiz: {name}">\n<p class="mq-title">Quiz: {name}</p>\n{asked}\n'
             '<p class="mq-status" role="status">Run this cell to start the quiz. On a web page, allow JavaScript.</p>\n'
             f'<script type="application/json">{data}</script>\n<script>{_lean("quiz.js")}</script>\n</form>'
         )
@@ -137,7 +137,8 @@ def _differ(texts: list[str], message: str) -> None:
 def _fieldset(number: int, question: Question) -> str:
     # Disabled until the script starts: where scripts are stripped, nothing can be clicked in vain.
     rows = "".join(
-        f'<div class="mq-option"><label><input type="radio" name="q{number}" value="{index}"> <span>{_prose(option.text)}</span></label></div>'
+        f'<div class="mq-option"><label><input type="radio" name="q{number}" value="{index}"> '
+        f"<span>{_prose(option.text)}</span></label></div>"
         for index, option in enumerate(question.options)
     )
     return f"<fieldset disabled><legend>{number + 1}. {_prose(question.ask)}</legend>{rows}</fieldset>"
