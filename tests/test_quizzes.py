@@ -83,14 +83,12 @@ def test_a_twin_that_can_be_guessed_is_found(strategy, rank):
 
 @pytest.mark.parametrize("stem", stems())
 def test_html_is_the_same_in_another_process(stem):
-    code = f"from minivit.teach.quizzes import quiz; import sys; sys.stdout.buffer.write(quiz({stem!r})._repr_html_().encode())"
+    show = f"from minivit.teach.quizzes import quiz; print(ascii(quiz({stem!r})._repr_html_()))"
+    command = [sys.executable, "-c", show]
     runs = {
-        subprocess.run(
-            [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, env={"PYTHONHASHSEED": seed}
-        ).stdout
-        for seed in ("1", "2")
+        subprocess.check_output(command, cwd=ROOT, text=True, env={"PYTHONHASHSEED": seed}).strip() for seed in "12"
     }
-    assert runs == {quiz(stem)._repr_html_().encode()}
+    assert runs == {ascii(quiz(stem)._repr_html_())}
 
 
 def test_html_is_light_and_brings_everything():
@@ -226,8 +224,9 @@ def test_bad_data_is_refused_with_its_place(name):
     data = plain()
     assert Quiz.of("00_test", copy.deepcopy(data)).questions[1].right == 1
     spoilt = spoil(data)
-    with pytest.raises(ValueError, match=f"(?s)00_test.*{message}|{message}"):
+    with pytest.raises(ValueError, match=message) as caught:
         Quiz.of("00_test", spoilt if name == "a list" else data)
+    assert str(caught.value).startswith("00_test")
 
 
 # The progress page knows the lessons
