@@ -55,21 +55,27 @@ def _pixel_centres(size: int) -> tuple[np.ndarray, np.ndarray]:
     return centres[:, None], centres[None, :]
 
 
-def panel_points(view: Camera, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The place on the panel's plane behind every pixel: x and y in cells, each (size, size) float32."""
+def panel_points(view: Camera, size: int, scale: float = 1.0, shift: float = 0.0, out: np.ndarray | None = None) -> np.ndarray:
+    """The place on the panel's plane behind every pixel: (2, size, size) float32, x and y in cells, times `scale` plus `shift`."""
     v, u = _pixel_centres(size)
-    (a, b, c), (d, e, f), (g, h, i) = view.to_panel.astype(np.float32)
-    scale = 1 / ((g * u + i) + h * v)
-    return ((a * u + c) + b * v) * scale, ((d * u + f) + e * v) * scale
+    out = np.empty((2, size, size), np.float32) if out is None else out
+    across, down, depth = view.to_panel.astype(np.float32)
+    inverse = 1 / ((depth[0] * u + depth[2]) + depth[1] * v)
+    for row, axis in enumerate((across, down)):
+        a, b, c = np.float32(scale) * axis + np.float32(shift) * depth
+        np.multiply((a * u + c) + b * v, inverse, out=out[row])
+    return out
 
 
 def photograph(flat: np.ndarray, view: Camera, size: int) -> np.ndarray:
     """A flat canvas as the camera sees it: (C, F, F) -> (C, size, size), float32, sampled twice as finely and averaged."""
-    x, y = panel_points(view, 2 * size)
-    grid = torch.from_numpy(np.stack([x, y], axis=-1))
-    grid.sub_(ORIGIN + EXTENT / 2).mul_(2 / EXTENT)
-    fine = F.grid_sample(torch.from_numpy(flat)[None], grid[None], mode="bilinear", padding_mode="border", align_corners=False)
-    return F.avg_pool2d(fine, 2)[0].numpy()
+    grid = np.empty((2 * size, 2 * size, 2), np.float32)
+    panel_points(view, 2 * size, 2 / EXTENT, -2 * (ORIGIN + EXTENT / 2) / EXTENT, out=np.moveaxis(grid, -1, 0))
+    fine = F.grid_sample(
+        torch.from_numpy(flat)[None], torch.from_numpy(grid)[None], mode="bilinear", padding_mode="border", align_corners=False
+    )[0].numpy()
+    rows = fine[:, 0::2] + fine[:, 1::2]
+    return (rows[:, :, 0::2] + rows[:, :, 1::2]) * np.float32(0.25)
 
 
 def depth_of(view: Camera, x: np.ndarray, y: np.ndarray, height: np.ndarray) -> np.ndarray:

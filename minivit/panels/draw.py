@@ -10,11 +10,13 @@ import numpy as np
 import torch
 
 from . import sprites, surfaces
-from .camera import Camera, camera, depth_of, panel_points, photograph, project
-from .damage import bounds, paint
+from .camera import VIEW, Camera, camera, depth_of, panel_points, photograph, project
+from .damage import bounds
+from .layout import BOARD
 from .light import light_up
 from .scene import Scene
 from .surfaces import EARS, EDGE, place
+from .wounds import paint
 
 PARTS = ("panel", "badge", "icon", "code", "label", "lamps", "damage")
 MIN_SIZE, MAX_SIZE = 32, 2048
@@ -57,27 +59,21 @@ def draw_parts(scene: Scene, size: int = 96) -> Parts:
 
 def regions(scene: Scene) -> dict[str, tuple[float, float, float, float]]:
     """Where each part is in the picture: (y0, x0, y1, x1) as fractions. Without damage there is no "damage"."""
-    view, slots = camera(scene), scene.slots
-    found = {"panel": _hull(view, np.array([[-EARS, -EDGE], [4 + EARS, -EDGE], [4 + EARS, 4 + EDGE], [-EARS, 4 + EDGE]]))}
-    for part, (half_y, half_x) in _HALF.items():
-        if part == "label" and scene.label == "tall":
-            half_y, half_x = half_x, half_y
-        slot = slots[part]
-        cx, cy = slot.x + slot.cols / 2, slot.y + slot.rows / 2
-        found[part] = _hull(view, np.array([[cx - half_x, cy - half_y], [cx + half_x, cy - half_y], [cx + half_x, cy + half_y], [cx - half_x, cy + half_y]]))
-    corners = bounds(scene)
-    if corners is not None:
-        found["damage"] = _hull(view, corners)
-    return found
-
-
-_HALF = {"badge": (0.405, 0.405), "icon": (0.405, 0.405), "code": (0.40, 1.43), "label": (0.41, 0.93), "lamps": (0.29, 0.94)}
-
-
-def _hull(view: Camera, corners: np.ndarray) -> tuple[float, float, float, float]:
-    points = project(view, corners).clip(0, 1)
-    (y0, x0), (y1, x1) = points.min(0).tolist(), points.max(0).tolist()
-    return y0, x0, y1, x1
+    boxes = {"panel": (-EARS, -EDGE, BOARD + EARS, BOARD + EDGE)}  # x0, y0, x1, y1 in cells
+    for part, slot in scene.slots.items():
+        if part in sprites.HALF:
+            half_x, half_y = sprites.HALF[part]
+            if slot.rows > slot.cols:
+                half_x, half_y = half_y, half_x
+            x, y = slot.x + slot.cols / 2, slot.y + slot.rows / 2
+            boxes[part] = (x - half_x, y - half_y, x + half_x, y + half_y)
+    hurt = bounds(scene)
+    if hurt is not None:
+        boxes["damage"] = hurt
+    corners = [(x, y) for x0, y0, x1, y1 in boxes.values() for x, y in ((x0, y0), (x1, y0), (x1, y1), (x0, y1))]
+    points = project(camera(scene), np.array(corners)).clip(0, 1).reshape(len(boxes), 4, 2)
+    edges = np.concatenate([points.min(1), points.max(1)], axis=1).tolist()
+    return {part: tuple(edge) for part, edge in zip(boxes, edges)}
 
 
 def _cell(scene: Scene, size: int) -> int:
@@ -86,7 +82,7 @@ def _cell(scene: Scene, size: int) -> int:
         raise ValueError(f"draw wants a Scene, not {type(scene).__name__}; get one from sample_scene(seed)")
     if isinstance(size, bool) or not isinstance(size, int) or not MIN_SIZE <= size <= MAX_SIZE:
         raise ValueError(f"size {size!r}: give a whole number of pixels from {MIN_SIZE} to {MAX_SIZE}, such as 96")
-    return 5 * max(2, round(2 * size / 5.24 / 5))
+    return 5 * max(2, round(2 * size / VIEW / 5))
 
 
 def _flat(scene: Scene, cell: int, parts: bool) -> tuple[np.ndarray, np.ndarray | None]:
@@ -113,7 +109,8 @@ def _flat(scene: Scene, cell: int, parts: bool) -> tuple[np.ndarray, np.ndarray 
             solids[PARTS.index(name), y : y + height, x : x + width] = sprite.solid
     hurt = paint(canvas, scene, cell)
     if parts and hurt is not None:
-        solids[PARTS.index("damage")] = hurt
+        window, share = hurt
+        solids[PARTS.index("damage")][window] = share
     return canvas, solids
 
 
@@ -128,7 +125,8 @@ def _sprite(scene: Scene, name: str, cell: int) -> sprites.Sprite:
         return sprites.label(scene.label, scene.label_print, scene.grain % 16, cell)
     if name == "lamps":
         return sprites.lamps(scene.lamps, cell)
-    return sprites.fitting(sprites.FITTINGS[(scene.grain // 16 >> 3 * int(name[-1])) % len(sprites.FITTINGS)], cell)
+    spare = int(name.removeprefix("spare"))  # three neighbours of a ring of five, so that no two are alike
+    return sprites.fitting(sprites.FITTINGS[(scene.grain // 16 + spare) % len(sprites.FITTINGS)], cell)
 
 
 def _expose(canvas: np.ndarray, scene: Scene, view: Camera, size: int) -> torch.Tensor:

@@ -4,9 +4,9 @@ from math import cos, radians, sin
 
 import numpy as np
 
-from .camera import CENTRE
+from .camera import CENTRE, VIEW
 from .scene import Scene
-from .surfaces import EARS, EDGE
+from .surfaces import CORNER, EARS, EDGE
 
 TINTS = {"bright": (1.02, 1.02, 1.02), "dim": (0.56, 0.58, 0.63), "warm": (1.03, 0.90, 0.70)}
 
@@ -19,10 +19,11 @@ def light_up(picture: np.ndarray, scene: Scene, x: np.ndarray, y: np.ndarray) ->
     shade = (1 + 0.13 * towards_x * right) + (0.13 * towards_y) * down
     shade -= 0.04 * (right * right + down * down)
     # the shadow: a soft box, pushed away from the light, on everything outside the panel
-    half_x, half_y, soft = 2 + EARS, 2 + EDGE, 0.30
-    sx = np.clip((half_x + 0.10 - np.abs(x - CENTRE + 0.18 * towards_x)) / soft, 0, 1)
-    sy = np.clip((half_y + 0.10 - np.abs(y - CENTRE + 0.20 * towards_y)) / soft, 0, 1)
-    outside = (np.abs(x - CENTRE) > half_x) | (np.abs(y - CENTRE) > half_y)
+    beyond_x, beyond_y = np.abs(x - CENTRE) - (2 + EARS), np.abs(y - CENTRE) - (2 + EDGE)
+    outside = np.maximum(np.maximum(beyond_x, beyond_y), 0.71 * (beyond_x + beyond_y) + 0.41 * CORNER)
+    outside = np.clip(0.8 + outside * (len(x) / VIEW), 0, 1)  # antialiased, and a little under the rim
+    sx = np.clip((2.40 - np.abs(x - CENTRE + 0.18 * towards_x)) / 0.30, 0, 1)
+    sy = np.clip((2.30 - np.abs(y - CENTRE + 0.20 * towards_y)) / 0.30, 0, 1)
     shade *= 1 - 0.55 * (sx * sy * outside)
     # a soft pool of light, reflected by the panel
     gleam = np.exp(-1.6 * ((right - 0.5 * towards_x) ** 2 + (down - 0.55 * towards_y) ** 2))

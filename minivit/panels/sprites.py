@@ -19,6 +19,8 @@ INK = (0.07, 0.08, 0.09)
 WHITE = (0.98, 0.98, 0.97)
 STEEL = (0.80, 0.81, 0.82)
 RUBBER = (0.13, 0.14, 0.15)
+HALF = {"badge": (0.405, 0.405), "icon": (0.405, 0.405), "code": (1.43, 0.40), "label": (0.93, 0.41), "lamps": (0.94, 0.29)}
+"""Half the width and half the height of each part, in cells, as it lies (a tall label stands: exchange them)."""
 
 
 def _shadow(easel: Easel, distance, reach: float = 0.14) -> None:
@@ -35,7 +37,7 @@ def badge(status: str, shape: str, cell: int) -> Sprite:
             return circle(e.x, y, radius)
         if shape == "diamond":
             return shapes.diamond(e.x, y, radius * 1.12, 0.07)
-        return shapes.shield(e.x, y, radius)
+        return shapes.shield(e.x, y + 0.02, 0.97 * radius)
 
     _shadow(e, outline(0.40, e.y - 0.04))
     e.fill(e.slope(STEEL, 1.2, 0.72), outline(0.405))
@@ -116,11 +118,10 @@ def code_plate(code: str, cell: int) -> Sprite:
     plate = _plate(cell)
     colour = plate.colour.copy()
     height, width = plate.keep.shape
-    for position, character in enumerate(code):
-        pitch = 0.52 * cell
-        glyph = lettering(character, 0.44 * cell, 0.44 * cell, bold=0.03)
+    for character, middle in zip(code, (-1.03, -0.51, 0.0, 0.51, 1.03)):
+        glyph = lettering(character, 0.47 * cell, (0.30 if character == "-" else 0.46) * cell, bold=0.035)
         rows, cols = glyph.shape
-        left = round(width / 2 + (position - 2) * pitch - cols / 2)
+        left = round(width / 2 + middle * cell - cols / 2)
         top = round((height - rows) / 2)
         spot = colour[:, top : top + rows, left : left + cols]
         spot *= 1 - 0.93 * glyph

@@ -85,7 +85,7 @@ def face(colour: str, material: str, variant: int, cell: int) -> tuple[np.ndarra
     if material == "painted":
         rough = 0.018 * noise(6, 6, variant, n) + 0.020 * noise(90, 90, variant, n) + 0.016 * noise(240, 240, variant, n)
     elif material == "brushed":
-        rough = 0.045 * noise(220, 5, variant, n) + 0.035 * noise(90, 3, variant, n) + 0.05 * np.sin(np.linspace(0, 9, n) + variant)[:, None]
+        rough = 0.040 * noise(420, 6, variant, n) + 0.022 * noise(160, 4, variant, n) + 0.045 * np.sin(np.linspace(0, 9, n) + variant)[:, None]
     else:
         rough = 0.012 * noise(4, 4, variant, n) + 0.022 * noise(300, 300, variant, n)
     tone = 1 + rough[:height, :width]
