@@ -50,7 +50,10 @@ def _frame(title: str, picture: Any) -> str:
 
 def _table(rows: Any) -> str:
     cell = f"border:1px solid {GREY};padding:.15em .6em;text-align:right;background:{PAPER};color:{INK}"
-    lines = "".join("<tr>" + "".join(f'<td style="{cell}">{html.escape(str(value))}</td>' for value in row) + "</tr>" for row in rows)
+    lines = "".join(
+        "<tr>" + "".join(f'<td style="{cell}">{html.escape(str(value))}</td>' for value in row) + "</tr>"
+        for row in rows
+    )
     return f'<table style="border-collapse:collapse;margin:0">{lines}</table>'
 
 

@@ -1,1 +1,44 @@
-"""The exercises, one file a lesson: each names its true function, the cases it is tried on, and the mistakes it knows."""
+"""The exercises, a folder a lesson. An exercise is data: a true function, cases to try it on, and the mistakes it knows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+LESSONS = {"01": "minivit.teach.exercises.patches"}  # each module has a table EXERCISES
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A mistake that people make: `answer` is the wrong version, `wrong` says what it does, `hint` how to mend it."""
+
+    id: str
+    wrong: str
+    hint: str
+    answer: Callable
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """`reference` is the truth and `cases` gives the argument tuples; the first bad case is the one talked about."""
+
+    reference: Callable
+    cases: Callable[[], list[tuple]]
+    tell: Callable[[tuple], str]  # names a case in words
+    picture: Callable[[tuple, Any], Any]  # draws a value: a tensor (C, H, W), rows of a table, or None
+    learnt: str
+    twins: tuple[Twin, ...]
+
+
+def find(name: str) -> Exercise:
+    """The exercise called `name`, such as "01.cut"; ValueError with the names there are."""
+    lesson, _, title = str(name).partition(".")
+    found = import_module(LESSONS[lesson]).EXERCISES if lesson in LESSONS else {}
+    if title not in found:
+        raise ValueError(f"there is no exercise {name!r}; there are {', '.join(names())}")
+    return found[title]
+
+
+def names() -> list[str]:
+    """Every exercise of every lesson."""
+    return [f"{lesson}.{title}" for lesson, module in LESSONS.items() for title in import_module(module).EXERCISES]

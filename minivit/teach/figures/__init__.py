@@ -12,8 +12,8 @@ from torch import Tensor
 INK, PAPER, GREY = "#1f2933", "#fbf8f1", "#8a94a0"
 BLUE, ORANGE, GREEN, GOLD = "#1f6f8b", "#d9622b", "#3a7d44", "#c9971c"
 CYCLE = (BLUE, ORANGE, GREEN, GOLD)
-MARKS = ("o", "s", "^", "D")  # a second sign besides colour
-WIDE = 7.2  # inches at 100 dots each: the width of the book's column
+
+WIDE = 7.0  # inches at 100 dots each: the width of the book's column
 
 _RC = {
     "figure.facecolor": PAPER, "figure.edgecolor": PAPER, "savefig.facecolor": PAPER, "axes.facecolor": PAPER,
@@ -68,6 +68,6 @@ def bare(axes) -> None:
 @styled
 def show_side_by_side(pictures: Sequence[Tensor], titles: Sequence[str], height: float = 3.0) -> None:
     """Pictures (C, H, W) in one row, each under its title."""
-    figure, axes = pyplot().subplots(1, len(pictures), figsize=(WIDE, height), squeeze=False)
+    _, axes = pyplot().subplots(1, len(pictures), figsize=(WIDE, height), squeeze=False)
     for place, picture, title in zip(axes[0], pictures, titles, strict=True):
         paint(place, picture, title)

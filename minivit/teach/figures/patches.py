@@ -1,13 +1,14 @@
 """Lesson 1's figures: a picture cut apart, the three numbers, what a patch size costs, what it leaves of small text."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from minivit.patches import Grid, PatchCost
-from minivit.teach.figures import BLUE, CYCLE, GOLD, GREEN, GREY, INK, MARKS, ORANGE, PAPER, WIDE, bare, paint, pyplot, styled
+from minivit.teach.figures import BLUE, CYCLE, GREEN, INK, ORANGE, PAPER, WIDE, bare, paint, pyplot, styled
 
 
 def mosaic(tokens: Tensor, grid: Grid, patch: int, gap: int = 3) -> Tensor:
@@ -32,7 +33,9 @@ def picture_to_sequence(tokens: Tensor, grid: Grid, patch: int, first: int, coun
     paint(axes, mosaic(tokens, grid, patch))
     row, col = divmod(first, grid.cols)
     step = patch + 3
-    frame = plt.Rectangle((col * step - 2, row * step - 2), count * step + 1, step + 1, fill=False, edgecolor=ORANGE, linewidth=2.5)
+    frame = plt.Rectangle(
+        (col * step - 2, row * step - 2), count * step + 1, step + 1, fill=False, edgecolor=ORANGE, linewidth=2.5
+    )
     axes.add_patch(frame)
     axes.set_title(f"{grid.rows} rows x {grid.cols} columns of patches, each {patch} x {patch} pixels")
     places = lower.subplots(1, count + 2)
@@ -51,7 +54,7 @@ def three_numbers(token: Tensor, vector: Tensor, patch: int, count: int) -> None
     """One patch, its flat values, the shared matrix and the vector that comes out, all lengths to one scale."""
     plt = pyplot()
     raw, width = len(token), len(vector)
-    figure, axes = plt.subplots(figsize=(WIDE, 3.9))
+    _, axes = plt.subplots(figsize=(WIDE, 3.9))
     side, strip = 400, 70
     x0, x1 = side + 190, side + 190 + strip + 40  # where the flat patch and the matrix begin
     square = token.reshape(patch, patch, -1)
@@ -59,9 +62,14 @@ def three_numbers(token: Tensor, vector: Tensor, patch: int, count: int) -> None
     for line in range(patch + 1):
         axes.plot([line * side / patch] * 2, (0, side), color=PAPER, linewidth=0.4, zorder=3)
         axes.plot((0, side), [line * side / patch] * 2, color=PAPER, linewidth=0.4, zorder=3)
-    axes.text(side / 2, -25, f"one of N = {count} patches\nP x P x C = {patch} x {patch} x {square.shape[-1]}", ha="center", va="top")
-    channels = torch.eye(3)[torch.arange(raw) % 3] * _opaque(square).reshape(-1, 1)
-    axes.imshow(channels[:, None], extent=(x0, x0 + strip, 0, raw), aspect="auto")
+    axes.text(
+        side / 2,
+        -25,
+        f"one of N = {count} patches\nP x P x C = {patch} x {patch} x {square.shape[-1]}",
+        ha="center",
+        va="top",
+    )
+    axes.imshow(_opaque(square).reshape(-1, 1, square.shape[-1]), extent=(x0, x0 + strip, 0, raw), aspect="auto")
     axes.text(x0 + strip / 2, raw + 25, f"raw width\n{raw}", ha="center", va="bottom")
     axes.annotate("", (x0 - 25, side / 2), (side + 25, side / 2), arrowprops={"arrowstyle": "-|>", "color": INK})
     axes.text((side + x0) / 2, side / 2 + 20, "flatten", ha="center", va="bottom", fontsize=9)
@@ -90,6 +98,147 @@ def pairs_to_scale(costs: Mapping[int, PatchCost]) -> None:
     axes.set_ylim(-200, max(cost.tokens for cost in costs.values()) + 10)
     axes.set_aspect("equal")
     bare(axes)
+
+
+@styled
+def side_by_side_kept(pictures: Tensor, kept: Mapping[str, tuple[int, Tensor]]) -> None:
+    """First row: a picture cut at each patch size. Below: pictures as the tokens keep them. `kept` is title -> (P, pictures)."""
+    plt = pyplot()
+    rows = len(pictures)
+    _, axes = plt.subplots(rows + 1, len(kept), figsize=(WIDE, 0.78 * (rows + 1) + 0.35))
+    for column, (title, (patch, after)) in enumerate(kept.items()):
+        paint(axes[0, column], pictures[0], title)
+        grid_lines(axes[0, column], pictures[0], patch)
+        for row in range(rows):
+            paint(axes[row + 1, column], after[row])
+    axes[0, 0].set_ylabel("cut", rotation=0, ha="right", va="center")
+    axes[1, 0].set_ylabel("kept", rotation=0, ha="right", va="center")
+
+
+class Budgeted(NamedTuple):
+    """One way to spend tokens: the picture as the model gets it, and where in it the code is, in pixels."""
+
+    picture: Tensor
+    patch: int
+    box: tuple[float, float, float, float]  # (y0, x0, y1, x1)
+    words: str
+
+
+@styled
+def same_budget(ways: Sequence[Budgeted]) -> None:
+    """Each way's picture, cut out around the code and drawn equally wide, under its grid."""
+    _, axes = pyplot().subplots(len(ways), 2, figsize=(WIDE, 1.55 * len(ways)), width_ratios=(1, 1.9))
+    for (left, right), (picture, patch, (y0, x0, y1, x1), words) in zip(axes, ways, strict=True):
+        bare(left)
+        left.text(0, 0.5, words, va="center", transform=left.transAxes, linespacing=1.5)
+        paint(right, picture)
+        grid_lines(right, picture, patch)
+        y, x, half = (y0 + y1) / 2, (x0 + x1) / 2, (x1 - x0) * 0.55
+        right.set_xlim(x - half, x + half)
+        right.set_ylim(y + half * 0.29, y - half * 0.29)
+
+
+def grid_lines(axes, picture: Tensor, patch: int) -> None:
+    """The cuts, drawn over a picture."""
+    height, width = picture.shape[-2:]
+    style = {"color": ORANGE, "linewidth": 0.7}
+    for y in range(0, height + 1, patch):
+        axes.plot((-0.5, width - 0.5), (y - 0.5, y - 0.5), **style)
+    for x in range(0, width + 1, patch):
+        axes.plot((x - 0.5, x - 0.5), (-0.5, height - 0.5), **style)
+
+
+def runs_of(record: dict, patch: int, width: int, cut: str = "patchify") -> list[dict]:
+    """The runs of a record with this patch side, width and cut, one a seed."""
+    return [run for run in record["runs"] if (run["patch"], run["width"], run["cut"]) == (patch, width, cut)]
+
+
+def band(record: dict, patch: int, width: int, cut: str = "patchify") -> tuple[float, float]:
+    """The lowest and the highest share of codes read at the end, over the seeds."""
+    ends = [run["read"][-1] for run in runs_of(record, patch, width, cut)]
+    return min(ends), max(ends)
+
+
+@styled
+def reading(record: dict, live: Sequence[tuple[int, float, float]]) -> None:
+    """Left: the live run over the recorded band. Right: the end of every recorded run, by patch side."""
+    _, (left, right) = pyplot().subplots(1, 2, figsize=(WIDE, 3.5), width_ratios=(1, 1.15))
+    seeds = runs_of(record, 8, 32)
+    curves = np.array([run["read"] for run in seeds])
+    left.fill_between(
+        seeds[0]["steps"],
+        curves.min(0),
+        curves.max(0),
+        color=BLUE,
+        alpha=0.3,
+        linewidth=0,
+        label=f"recorded, {len(seeds)} seeds",
+    )
+    left.plot([step for step, _, _ in live], [read for _, _, read in live], color=ORANGE, label="live, this machine")
+    left.set_xlabel("steps")
+    left.set_ylabel("unseen codes read whole")
+    left.set_title("P = 8, D = 32")
+    left.legend(loc="lower right")
+    lines = [("every token 32 wide", BLUE, "o", ((2, 32), (4, 32), (8, 32), (16, 32), (32, 32))),
+             ("wider: N x D = 1024", GREEN, "s", ((4, 8), (8, 32), (16, 128), (32, 512)))]  # fmt: skip
+    for label, colour, mark, points in lines:
+        ends = [[run["read"][-1] for run in runs_of(record, *point)] for point in points]
+        sides = np.log2([patch for patch, _ in points])
+        right.plot(sides, [np.mean(end) for end in ends], color=colour, label=label)
+        for side, end in zip(sides, ends, strict=True):
+            right.plot([side] * len(end), end, mark, color=colour, markersize=5, markerfacecolor=PAPER)
+    right.set_xticks(range(1, 6), [2**power for power in range(1, 6)])
+    right.set_xlabel("patch side P in pixels")
+    right.set_title("recorded, by patch side")
+    right.legend(loc="lower left")
+    for axes in (left, right):
+        axes.set_ylim(0, 1)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        axes.grid(axis="y")
+
+
+@styled
+def kernels(weight: Tensor, columns: int = 16) -> None:
+    """(D, C, P, P): every row of the projection as the patch it answers to most, each stretched to its own range."""
+    low, high = weight.amin((1, 2, 3), keepdim=True), weight.amax((1, 2, 3), keepdim=True)
+    rows = len(weight) // columns
+    tiles = mosaic(
+        ((weight - low) / (high - low)).permute(0, 2, 3, 1).flatten(1), Grid(rows, columns), weight.shape[-1], gap=1
+    )
+    _, axes = pyplot().subplots(figsize=(WIDE, WIDE * rows / columns + 0.1))
+    paint(axes, tiles)
+
+
+@styled
+def close_up(cuts: Mapping[str, Tensor], grid: Grid, patch: int, rows: slice, cols: slice) -> None:
+    """The same places of several sequences of one shape, each token drawn as the square that it should be."""
+    _, axes = pyplot().subplots(1, len(cuts), figsize=(WIDE, 1.95))
+    for place, (title, tokens) in zip(axes, cuts.items(), strict=True):
+        some = tokens.unflatten(0, grid)[rows, cols]
+        paint(place, mosaic(some.flatten(0, 1), Grid(*some.shape[:2]), patch, gap=1), title)
+
+
+@styled
+def quiet_losses(record: dict, cuts: Mapping[str, str]) -> None:
+    """Left: training losses, which all fall. Right: what the readers can do. `cuts` is cut -> its name in words."""
+    _, (left, right) = pyplot().subplots(1, 2, figsize=(WIDE, 3.1), width_ratios=(1.25, 1))
+    for place, ((cut, words), colour) in enumerate(zip(cuts.items(), CYCLE, strict=False)):
+        seeds = runs_of(record, 8, 32, cut)
+        losses = np.array([run["loss"] for run in seeds])
+        left.plot(seeds[0]["steps"], losses.mean(0), color=colour, label=words)
+        left.fill_between(seeds[0]["steps"], losses.min(0), losses.max(0), color=colour, alpha=0.2, linewidth=0)
+        ends = [run["read"][-1] for run in seeds]
+        right.barh(place, np.mean(ends), color=colour, height=0.6)
+        right.plot(ends, [place] * len(ends), "o", color=INK, markersize=4)
+    left.set_ylim(0)
+    left.set_xlabel("steps")
+    left.set_title("training loss")
+    left.legend()
+    right.set_yticks(range(len(cuts)), cuts.values())
+    right.invert_yaxis()
+    right.set_xlim(0, 1)
+    right.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    right.set_title("unseen codes read whole")
 
 
 def _opaque(values: Tensor) -> Tensor:

@@ -1,0 +1,320 @@
+"""The framework of exercises never throws, never spoils a case, and shows what it found; the figures keep their laws."""
+
+import re
+import subprocess
+import sys
+from functools import partial
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import torch
+
+from minivit.patches import Grid, patchify
+from minivit.teach import cards, check
+from minivit.teach.check import Verdict
+from minivit.teach.exercises import find, names
+from minivit.teach.figures import patches as figures
+from minivit.teach.outcomes import Outcome, alike, equal, run
+from minivit.teach.runs import recorded
+
+NAMES = names()
+
+
+# ---- what an answer may be ------------------------------------------------------------------------------------------
+
+
+def ellipsis(image, patch):
+    """A stub with a docstring."""
+    ...
+
+
+def passed(image, patch):
+    pass
+
+
+def none(image, patch):
+    return None
+
+
+def unimplemented(image, patch):
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    "answer", [ellipsis, passed, none, unimplemented, lambda image, patch: None, lambda image, patch: ..., None, ...]
+)
+def test_the_unwritten_is_not_yet(answer):
+    verdict = check("01.cut", answer)
+    assert (verdict.status, verdict.id) == ("not yet", "not-yet")
+    assert repr(verdict).startswith("Not yet:")
+
+
+def forgot(image, patch):
+    tokens = patchify(image, patch)  # noqa: F841
+
+
+def test_a_forgotten_return_is_not_mistaken_for_an_unwritten_answer():
+    assert check("01.cut", forgot).id == "no-return"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_reference_is_right(name):
+    verdict = check(name, find(name).reference)
+    assert verdict.status == verdict.id == "right"
+    assert repr(verdict).startswith("Right. ") and verdict.said == find(name).learnt
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_twin_is_told_by_its_own_hint(name):
+    for twin in find(name).twins:
+        cases = find(name).cases()
+        assert not all(alike(run(find(name).reference, args), run(twin.answer, args)) for args in cases), (
+            f"{twin.id} is right"
+        )
+        verdict = check(name, twin.answer)
+        assert verdict.status == "wrong" and verdict.id == twin.id
+        assert twin.wrong in verdict.said and verdict.hint == twin.hint
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_two_twins_do_the_same(name):
+    """Two mistakes with different words must differ somewhere in the cases, or one of them would get the other's hint."""
+    exercise, cases = find(name), find(name).cases()
+    results = [(twin.id, [run(twin.answer, args) for args in cases]) for twin in exercise.twins]
+    for i, (id, mine) in enumerate(results):
+        for other, theirs in results[:i]:
+            assert id == other or not all(map(alike, mine, theirs)), f"{id} and {other}"
+
+
+class Odd:
+    def __call__(self, image, patch):
+        return "a string"
+
+    def __eq__(self, other):
+        raise RuntimeError("compared")
+
+    __hash__ = None
+
+
+def deep(image, patch):
+    return deep(image, patch)
+
+
+def broken(image, patch):
+    raise KeyError
+
+
+def exits(image, patch):
+    raise StopIteration("over")
+
+
+def grouped(image, patch):
+    raise ExceptionGroup("two", [ValueError("one"), TypeError("two")])
+
+
+@pytest.mark.parametrize(
+    ("answer", "id"),
+    [
+        (broken, "raises"), (deep, "raises"), (exits, "raises"), (grouped, "raises"), (Odd(), "signature"),
+        (lambda image, patch: Odd(), "not-a-tensor"), (lambda image, patch: image.numpy(), "not-a-tensor"),
+        (lambda image, patch: torch.empty(0), "shape"), (lambda image, patch: torch.tensor(1.0), "shape"),
+        (lambda image, patch: patchify(image, patch) * float("nan"), "values"),
+        (lambda image, patch: patchify(image, patch).to(torch.complex64), "dtype"),
+        (lambda image, patch: patchify(image, patch).bool(), "dtype"), (lambda image: image, "signature"),
+        (lambda image, *, patch: image, "signature"), (3, "not-a-function"), ("cut", "not-a-function"), (torch.zeros(3), "not-a-function"),
+        (partial(patchify, patch=16), "signature"), (print, "no-return"), (len, "signature"), (dict, "signature"), (torch.nn.Identity(), "raises"),
+    ],
+)  # fmt: skip
+def test_whatever_the_reader_hands_over_is_a_diagnosis(answer, id, capsys):
+    verdict = check("01.cut", answer)
+    assert verdict.status == "wrong" and verdict.id == id, verdict
+    assert verdict._repr_html_() and repr(verdict)
+
+
+def test_functions_that_need_no_new_code_are_accepted():
+    assert check("01.cut", partial(patchify)).status == "right"
+    assert check("01.cut", lambda image, patch, extra=0: patchify(image, patch).requires_grad_(False)).status == "right"
+    assert check("01.carry", lambda weight: torch.nn.Parameter(find("01.carry").reference(weight))).status == "right"
+
+
+def test_an_exception_is_shown_with_its_line():
+    space: dict = {}
+    exec(compile("def cut(image, patch):\n    rows = 0\n    return image[rows / 0]\n", "<cell>", "exec"), space)
+    verdict = check("01.cut", space["cut"])
+    assert verdict.id == "raises" and "ZeroDivisionError" in verdict.said and "line 3" in verdict.said
+
+
+def test_an_answer_that_spoils_its_input_cannot_spoil_the_next_case():
+    def spoils(image, patch):
+        tokens = patchify(image, patch).clone()
+        image.zero_()
+        return tokens
+
+    assert check("01.cut", spoils).id == "mutates"
+    assert check("01.cut", patchify).status == "right"
+
+
+def test_an_unknown_exercise_is_named_with_those_there_are():
+    for name in ("01.cutt", "99.cut", "cut", "", None):
+        with pytest.raises(ValueError, match=r"there is no exercise .*01\.cut.*01\.budget"):
+            check(name, patchify)
+
+
+def test_equal_is_strict_about_kind_and_kind_to_rounding():
+    one = torch.tensor([1.0, 2.0])
+    assert (
+        equal(one, one + 1e-7)
+        and not equal(one, one + 1e-3)
+        and not equal(one, one.double())
+        and not equal(one, one[None])
+    )
+    assert (
+        equal((1, 2), (1, 2))
+        and not equal((1, 2), (1.0, 2))
+        and not equal((1, 2), [1, 2])
+        and not equal((1, 2), (1, 2, 3))
+    )
+    assert equal(torch.tensor(float("nan")), torch.tensor(float("nan")))
+    assert run(len, (3,)).error is not None and run(len, ("abc",)) == Outcome(value=3)
+
+
+def test_cases_give_every_axis_its_own_size():
+    shapes = [args[0].shape for args in find("01.cut").cases()]
+    assert any(len(set(shape)) == 3 for shape in shapes) and any(shape[0] == 1 for shape in shapes)
+    assert all(rows != cols or len(tokens) == 4 for tokens, rows, cols, _ in find("01.stitch").cases())
+    assert all(len({*weight.shape}) == 3 for (weight,) in find("01.carry").cases()[:1])
+
+
+# ---- the card -------------------------------------------------------------------------------------------------------
+
+
+class Tags(HTMLParser):
+    """Checks that tags close in order, and collects the attributes of pictures."""
+
+    def __init__(self, page: str):
+        super().__init__()
+        self.open, self.pictures = [], []
+        self.feed(page)
+        assert not self.open, self.open
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "img":
+            self.pictures.append(dict(attrs))
+        else:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_a_card_brings_its_own_paper_and_ink_and_words_for_its_pictures():
+    page = check("01.cut", lambda image, patch: patchify(image, patch).flip(0))._repr_html_()
+    assert cards.PAPER in page and cards.INK in page
+    assert [picture["alt"] for picture in Tags(page).pictures] == ["yours", "target"]
+    assert "<script" not in page and "http" not in page and len(page) < 200_000
+
+
+def test_a_card_escapes_what_the_reader_wrote():
+    def answer(image, patch):
+        raise ValueError("<script>alert(1)</script> `<b>` & more")
+
+    page = check("01.cut", answer)._repr_html_()
+    assert "<script" not in page and "<b>" not in page
+    Tags(page)
+
+
+def test_the_same_answer_gets_the_same_bytes():
+    pages = {check("01.stitch", lambda tokens, rows, cols, patch: tokens)._repr_html_() for _ in range(2)}
+    assert len(pages) == 1
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        torch.rand(3, 4, 5),
+        torch.rand(1, 300, 7),
+        torch.full((3, 2, 2), float("nan")),
+        torch.zeros(3, 4, 4, dtype=torch.uint8),
+    ],
+)
+def test_pictures_of_any_kind_become_png(picture):
+    assert cards.png(picture).startswith("data:image/png;base64,")
+
+
+def test_a_verdict_reads_as_one_line_of_text():
+    assert Verdict("wrong", "x", "this.", "that.").__repr__() == "Not right: this. Hint: that."
+
+
+# ---- figures --------------------------------------------------------------------------------------------------------
+
+
+def test_a_mosaic_is_the_picture_with_gaps():
+    image = torch.arange(3 * 6 * 4, dtype=torch.uint8).reshape(3, 6, 4)
+    sheet = figures.mosaic(patchify(image, 2), Grid(3, 2), 2, gap=3)
+    assert sheet.shape == (3, 12, 7)
+    rows = [0, 1, 5, 6, 10, 11]
+    cols = [0, 1, 5, 6]
+    assert torch.equal(sheet[:, rows][:, :, cols], image)
+    paper = torch.tensor([0xFB, 0xF8, 0xF1], dtype=torch.uint8)
+    assert (sheet[:, 2:5] == paper[:, None, None]).all() and (sheet[:, :, 2:5] == paper[:, None, None]).all()
+
+
+def test_figures_leave_the_readers_style_alone():
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.switch_backend("agg")
+    before = dict(plt.rcParams)
+    figures.kernels(torch.rand(4, 3, 2, 2), columns=2)
+    plt.close("all")
+    assert dict(plt.rcParams) == before
+
+
+def test_the_package_imports_without_the_extra():
+    """`check` and the exercises need neither matplotlib nor IPython at import."""
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(('matplotlib', 'IPython', 'ipywidgets', 'skimage', 'sklearn')));"
+    )
+    code += "import minivit.teach, minivit.teach.figures.patches, minivit.teach.exercises.patches"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# ---- recorded runs --------------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_record_is_named_with_those_there_are():
+    with pytest.raises(ValueError, match="patch_size"):
+        recorded("patch_sise")
+
+
+def test_the_record_says_where_it_comes_from():
+    record = recorded("patch_size")
+    assert re.fullmatch("[0-9a-f]{40}", record["commit"]) and record["recipe"] and "threads" in record["hardware"]
+    for one in record["runs"]:
+        assert len(one["steps"]) == len(one["loss"]) == len(one["read"]) == 15 and one["seconds"] > 0
+        assert len({other["seed"] for other in figures.runs_of(record, one["patch"], one["width"], one["cut"])}) >= 3
+
+
+def test_what_the_lesson_says_of_the_record_is_so():
+    """Words of lesson 1: eight pixels read best at 32 numbers; wider tokens bring large patches back; wrong cuts learn, and read less."""
+    record = recorded("patch_size")
+    band = partial(figures.band, record)
+    for patch in (2, 16, 32):
+        assert band(patch, 32)[1] < band(8, 32)[0] - 0.15
+    assert band(4, 32)[1] <= band(8, 32)[1]
+    assert band(16, 128)[0] > band(16, 32)[1] + 0.1 and band(32, 512)[0] > band(32, 32)[1] + 0.3
+    for cut in ("runs_of_values", "far_apart"):
+        assert band(8, 32, cut)[1] < band(8, 32)[0] - 0.1
+        assert all(one["loss"][-1] < one["loss"][0] / 3 for one in figures.runs_of(record, 8, 32, cut))
+
+
+@pytest.mark.slow
+def test_one_short_point_of_the_recorded_run_comes_out_again():
+    """The first hundred steps of P = 8, by the lesson's own cells, end at the recorded loss."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools" / "runs"))
+    try:
+        from patch_size import curve, recipe
+    finally:
+        sys.path.pop(0)
+    step, loss, read = next(curve(recipe(), 8, 32, "patchify", 0.01, seed=0))
+    ends = [one["loss"][0] for one in figures.runs_of(recorded("patch_size"), 8, 32)]
+    assert step == 100 and min(ends) - 0.05 <= loss <= max(ends) + 0.05 and 0 <= read < 0.1
