@@ -77,14 +77,20 @@ def stills() -> bool:
 
 
 def show_still(figure: Any, alt: str) -> None:
-    """Shows a matplotlib figure as a PNG whose text version is its description, and closes it."""
+    """Shows a matplotlib figure as a PNG of 256 colours whose text version is its description, and closes it."""
     import matplotlib.pyplot as plt
     from IPython.display import display
+    from PIL import Image
 
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", facecolor=PAPER, metadata={"Software": None})
+    drawn, packed = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", facecolor=PAPER)
     plt.close(figure)
-    display({"image/png": buffer.getvalue(), "text/plain": alt}, raw=True)
+    picture = Image.open(drawn).convert("RGB")
+    palette = picture.quantize(
+        256, Image.Quantize.FASTOCTREE
+    )  # of Pillow's ways the one that keeps paper and signal colours
+    picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(packed, "PNG", optimize=True)
+    display({"image/png": packed.getvalue(), "text/plain": alt}, raw=True)
 
 
 def widgets() -> Any:

@@ -115,9 +115,9 @@ def kept_words(view: View) -> str:
     """How much of a token the chosen numbers are."""
     raw, tokens = view.cost.raw_width, view.cost.tokens
     if view.numbers >= raw:
-        return f"A token has {raw:,} values and may keep {view.numbers:,} numbers: nothing is lost."
+        return f"A token has {raw:,} values and may keep D = {view.numbers:,} numbers: nothing is lost."
     return (
-        f"Each token keeps {view.numbers:,} numbers of {raw:,}: the slowest cosine waves, by one fixed linear map. "
+        f"Each token keeps D = {view.numbers:,} numbers of {raw:,}: the slowest cosine waves, by one fixed linear map. "
         f"The picture is told in {tokens:,} × {view.numbers:,} = {tokens * view.numbers:,} numbers."
     )
 
