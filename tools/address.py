@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PLACES = ["_config.yml", "README.md", "CITATION.cff", "CONTRIBUTING.md", "book/*.md", "notebooks/*.ipynb"]
+PLACES = ["_config.yml", "README.md", "CITATION.cff", "CONTRIBUTING.md", "book/*.md", "book/_ext/*.py", "notebooks/*.ipynb"]
 
 
 def address() -> str:
