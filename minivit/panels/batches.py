@@ -1,10 +1,13 @@
 """Many scenes at once, drawn by worker processes when asked.
 
-Workers start fresh (spawn), so they need nothing from the notebook that asks. Each writes its share of
-the pictures straight into shared memory; only the scenes travel back through a pipe, and which
-process drew a scene changes nothing about it.
+Workers start fresh (spawn) and import minivit alone, so they want nothing from a notebook; a script
+that asks for workers keeps its own code under `if __name__ == "__main__":`, as always with spawn. They
+stay for the next batch. Each writes its share straight into shared memory, and which process drew a
+scene changes nothing about it.
 """
 
+from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -31,30 +34,28 @@ def batch(seeds, split: str = "train", size: int = 96, *, parts: bool = False, w
         raise ValueError(f"workers is {workers!r}; give 0 to draw here, or the number of processes, such as 2")
     if not seeds:
         raise ValueError("no seeds: give at least one, such as range(64)")
-    scenes = [sample_scene(seed, split) for seed in seeds]  # raises here, not in a worker, for a bad seed or split
-    draw(scenes[0], size)  # the same for a bad size
-    result = Batch(scenes, *_room(len(scenes), size, parts))
-    workers = min(workers, len(scenes))
+    scenes = [sample_scene(seed, split) for seed in seeds]  # a bad seed or split is found here, not in a worker
+    draw(scenes[0], size)  # and a bad size
+    tensors = _room(len(scenes), size, parts)
     if workers == 0:
-        _fill(scenes, size, result[1:], 0)
-        return result
-    for tensor in result[1:]:
+        _fill(scenes, size, tensors, 0)
+        return Batch(scenes, *tensors)
+    for tensor in tensors:
         if tensor is not None:
             tensor.share_memory_()
-    bounds = [len(scenes) * w // workers for w in range(workers + 1)]
-    context = multiprocessing.get_context("spawn")
-    processes = [
-        context.Process(target=_work, args=(scenes[start:stop], size, result[1:], start), daemon=True)
-        for start, stop in zip(bounds, bounds[1:])
+    step = -(-len(scenes) // (4 * workers))  # four shares each, so that a slow one does not keep the others waiting
+    jobs = [
+        pool(workers).submit(_fill, scenes[at : at + step], size, tensors, at) for at in range(0, len(scenes), step)
     ]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    failed = [process.exitcode for process in processes if process.exitcode]
-    if failed:
-        raise RuntimeError(f"{len(failed)} of {workers} workers ended with exit codes {failed}; see their messages above, or use workers=0")
-    return result
+    for job in jobs:
+        job.result()
+    return Batch(scenes, *tensors)
+
+
+@lru_cache(maxsize=2)
+def pool(workers: int) -> ProcessPoolExecutor:
+    """Worker processes of one thread each, kept until the program ends."""
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), torch.set_num_threads, (1,))
 
 
 def _room(count: int, size: int, parts: bool) -> tuple:
@@ -64,12 +65,6 @@ def _room(count: int, size: int, parts: bool) -> tuple:
     masks = torch.empty(count, len(PARTS), size, size, dtype=torch.bool)
     segments = torch.empty(count, size, size, dtype=torch.uint8)
     return images, masks, segments, torch.empty(count, size, size)
-
-
-def _work(scenes: list[Scene], size: int, tensors: tuple, start: int) -> None:
-    """What a worker process does."""
-    torch.set_num_threads(1)
-    _fill(scenes, size, tensors, start)
 
 
 def _fill(scenes: list[Scene], size: int, tensors: tuple, start: int) -> None:

@@ -24,7 +24,7 @@ ORIGIN, EXTENT = -1.2, 6.4  # the flat canvas reaches from -1.2 to 5.2 cells, bo
 
 class Camera(NamedTuple):
     to_picture: np.ndarray  # (3, 3) from (x, y, 1) in cells to (u, v, 1) w in the picture
-    to_panel: np.ndarray  # (3, 3) its inverse, scaled so that the w of a panel point is 1 / depth up to `distance`
+    to_panel: np.ndarray  # (3, 3) its inverse
     normal: np.ndarray  # (3,) third row of the rotation: how depth grows with x, with y, and with height over the plane
     distance: float  # cells from the pinhole to the middle of the board
 
@@ -55,8 +55,13 @@ def _pixel_centres(size: int) -> tuple[np.ndarray, np.ndarray]:
     return centres[:, None], centres[None, :]
 
 
-def panel_points(view: Camera, size: int, scale: float = 1.0, shift: float = 0.0, out: np.ndarray | None = None) -> np.ndarray:
-    """The place on the panel's plane behind every pixel: (2, size, size) float32, x and y in cells, times `scale` plus `shift`."""
+def panel_points(
+    view: Camera, size: int, scale: float = 1.0, shift: float = 0.0, out: np.ndarray | None = None
+) -> np.ndarray:
+    """The place on the panel's plane behind every pixel: (2, size, size) float32, x and y in cells.
+
+    Both come out times `scale` and plus `shift`, where another unit is wanted.
+    """
     v, u = _pixel_centres(size)
     out = np.empty((2, size, size), np.float32) if out is None else out
     across, down, depth = view.to_panel.astype(np.float32)
@@ -68,17 +73,21 @@ def panel_points(view: Camera, size: int, scale: float = 1.0, shift: float = 0.0
 
 
 def photograph(flat: np.ndarray, view: Camera, size: int) -> np.ndarray:
-    """A flat canvas as the camera sees it: (C, F, F) -> (C, size, size), float32, sampled twice as finely and averaged."""
+    """A flat canvas as the camera sees it: (C, F, F) -> (C, size, size), float32, the mean of 2 x 2 samples a pixel."""
     grid = np.empty((2 * size, 2 * size, 2), np.float32)
     panel_points(view, 2 * size, 2 / EXTENT, -2 * (ORIGIN + EXTENT / 2) / EXTENT, out=np.moveaxis(grid, -1, 0))
     fine = F.grid_sample(
-        torch.from_numpy(flat)[None], torch.from_numpy(grid)[None], mode="bilinear", padding_mode="border", align_corners=False
+        torch.from_numpy(flat)[None],
+        torch.from_numpy(grid)[None],
+        mode="bilinear",
+        padding_mode="border",
+        align_corners=False,
     )[0].numpy()
     rows = fine[:, 0::2] + fine[:, 1::2]
     return (rows[:, :, 0::2] + rows[:, :, 1::2]) * np.float32(0.25)
 
 
 def depth_of(view: Camera, x: np.ndarray, y: np.ndarray, height: np.ndarray) -> np.ndarray:
-    """Metres from the pinhole along the line of sight of the camera, for points `height` cells over the panel's plane."""
+    """Metres from the pinhole, straight ahead, to points `height` cells over the panel's plane."""
     across, down, out = view.normal
     return (CELL * (view.distance + across * (x - CENTRE) + down * (y - CENTRE) - out * height)).astype(np.float32)

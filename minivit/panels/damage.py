@@ -73,7 +73,9 @@ def _scratch(random, length: float) -> list[list[Knot]]:
         reach = length * (0.55 + 0.2 * random() if gouge else 1.0)
         slide = (length - reach) * (random() - 0.5)
         ts = [i / 5 - 0.5 for i in range(6)]
-        found.append([Knot(t * reach + slide + 1j * (0.34 * gouge + curve * (1 - 4 * t * t)), 0.122 - 0.12 * t * t) for t in ts])
+        found.append(
+            [Knot(t * reach + slide + 1j * (0.34 * gouge + curve * (1 - 4 * t * t)), 0.122 - 0.12 * t * t) for t in ts]
+        )
     return found
 
 

@@ -14,7 +14,7 @@ PHRASINGS = (
     "a {colour} panel {mount}, sign for {hazard}, status {badge}, {damage}",
     "{damage} on a {colour} panel {mount}, {hazard} sign, badge showing {badge}",
     "{mount}: a {colour} panel, status {badge}, {damage}, sign for {hazard}",
-    "an inspection photo of a {colour} panel {mount}; the badge says {badge}, the sign warns of {hazard}, there is {damage}",
+    "a photo of a {colour} panel {mount}; the badge says {badge}, the sign warns of {hazard}, there is {damage}",
     "{hazard} sign and {badge} badge on a {colour} panel {mount} with {damage}",
 )
 """Five ways to say the same five attributes; the first is the plain one."""
@@ -25,7 +25,9 @@ def caption(scene: Scene | Combination, phrasing: int = 0) -> str:
     if isinstance(phrasing, bool) or not isinstance(phrasing, int) or not 0 <= phrasing < len(PHRASINGS):
         raise ValueError(f"no phrasing {phrasing!r}; there are {len(PHRASINGS)}, numbered 0 to {len(PHRASINGS) - 1}")
     colour, damage, badge, hazard, mount = scene.combination if isinstance(scene, Scene) else scene
-    return PHRASINGS[phrasing].format(colour=colour, damage=_DAMAGE[damage], badge=badge, hazard=hazard, mount=_MOUNT[mount])
+    return PHRASINGS[phrasing].format(
+        colour=colour, damage=_DAMAGE[damage], badge=badge, hazard=hazard, mount=_MOUNT[mount]
+    )
 
 
 def captions(scene: Scene | Combination) -> list[str]:

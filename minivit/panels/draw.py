@@ -13,14 +13,21 @@ from . import sprites, surfaces
 from .camera import VIEW, Camera, camera, depth_of, panel_points, photograph, project
 from .damage import bounds
 from .layout import BOARD
-from .light import light_up
+from .light import develop, shadow
 from .scene import Scene
-from .surfaces import EARS, EDGE, place
+from .surfaces import EARS, EDGE, VARIANTS, place
 from .wounds import paint
 
 PARTS = ("panel", "badge", "icon", "code", "label", "lamps", "damage")
 MIN_SIZE, MAX_SIZE = 32, 2048
-_RELIEF = {"badge": 0.06, "icon": 0.05, "code": 0.03, "label": 0.005, "lamps": 0.08, "damage": -0.04}  # cells over the panel
+_RELIEF = {
+    "badge": 0.06,
+    "icon": 0.05,
+    "code": 0.03,
+    "label": 0.005,
+    "lamps": 0.08,
+    "damage": -0.04,
+}  # cells over the panel
 THICKNESS = 0.4  # cells from the wall to the face of the panel
 
 
@@ -52,7 +59,7 @@ def draw_parts(scene: Scene, size: int = 96) -> Parts:
         segments.masked_fill_(mask, number)
     x, y = panel_points(view, size)
     height = -THICKNESS * (1 - shares[0])
-    for share, part in zip(shares[1:], PARTS[1:]):
+    for share, part in zip(shares[1:], PARTS[1:], strict=True):
         height += share * _RELIEF[part]
     return Parts(_expose(canvas, scene, view, size), masks, segments, torch.from_numpy(depth_of(view, x, y, height)))
 
@@ -73,11 +80,11 @@ def regions(scene: Scene) -> dict[str, tuple[float, float, float, float]]:
     corners = [(x, y) for x0, y0, x1, y1 in boxes.values() for x, y in ((x0, y0), (x1, y0), (x1, y1), (x0, y1))]
     points = project(camera(scene), np.array(corners)).clip(0, 1).reshape(len(boxes), 4, 2)
     edges = np.concatenate([points.min(1), points.max(1)], axis=1).tolist()
-    return {part: tuple(edge) for part, edge in zip(boxes, edges)}
+    return {part: tuple(edge) for part, edge in zip(boxes, edges, strict=True)}
 
 
 def _cell(scene: Scene, size: int) -> int:
-    """Pixels to a cell of the flat canvas: twice those of the picture, a multiple of 5 so that all edges fall on pixels."""
+    """Pixels to a cell of the flat canvas: twice those of the picture, and a multiple of 5 so that edges fall on pixels."""
     if not isinstance(scene, Scene):
         raise ValueError(f"draw wants a Scene, not {type(scene).__name__}; get one from sample_scene(seed)")
     if isinstance(size, bool) or not isinstance(size, int) or not MIN_SIZE <= size <= MAX_SIZE:
@@ -87,17 +94,17 @@ def _cell(scene: Scene, size: int) -> int:
 
 def _flat(scene: Scene, cell: int, parts: bool) -> tuple[np.ndarray, np.ndarray | None]:
     """The panel seen straight on: canvas (3, F, F), and with `parts` the coverage of each part (7, F, F)."""
-    grain = scene.grain
-    canvas = surfaces.background(scene.mount, grain % surfaces.VARIANTS, cell).copy()
-    face, keep = surfaces.face(scene.colour, scene.material, grain // 3 % surfaces.VARIANTS, cell)
+    grain, n = scene.grain, surfaces.canvas_pixels(cell)
+    canvas = np.empty((3, n, n), np.float32)
+    np.multiply(surfaces.background(scene.mount, grain % VARIANTS, cell), shadow(scene, cell), out=canvas)
+    face = surfaces.face(scene.colour, scene.material, grain // VARIANTS % VARIANTS, cell)
     top, left = place(-EDGE, cell), place(-EARS, cell)
-    patch = canvas[:, top : top + keep.shape[0], left : left + keep.shape[1]]
-    patch *= keep
-    patch += face
+    face.stamp(canvas, top, left)
     solids = None
     if parts:
-        solids = np.zeros((len(PARTS), *canvas.shape[1:]), np.float32)
-        solids[0, top : top + keep.shape[0], left : left + keep.shape[1]] = 1 - keep
+        height, width = face.solid.shape
+        solids = np.zeros((len(PARTS), n, n), np.float32)
+        solids[0, top : top + height, left : left + width] = face.solid
     for name, slot in scene.slots.items():
         if name == "damage":
             continue
@@ -131,9 +138,4 @@ def _sprite(scene: Scene, name: str, cell: int) -> sprites.Sprite:
 
 def _expose(canvas: np.ndarray, scene: Scene, view: Camera, size: int) -> torch.Tensor:
     """Photograph the canvas and light it: (3, size, size) uint8."""
-    picture = photograph(canvas, view, size)
-    light_up(picture, scene, *panel_points(view, size))
-    np.multiply(picture, 255, out=picture)
-    picture += 0.5
-    np.clip(picture, 0, 255, out=picture)
-    return torch.from_numpy(picture.astype(np.uint8))
+    return torch.from_numpy(develop(photograph(canvas, view, size), scene, *panel_points(view, size)))

@@ -15,13 +15,24 @@ class Sprite(NamedTuple):
     colour: np.ndarray  # (3, h, w) float32, already multiplied by its opacity
     keep: np.ndarray  # (h, w) float32, share of what lies below that stays visible
     solid: np.ndarray  # (h, w) float32, coverage of the thing itself, its shadow and glow not counted
+    opaque: int = 0  # when not 0, only so many rows at the top and at the bottom let anything through
 
     def stamp(self, canvas: np.ndarray, top: int, left: int) -> None:
         """Lay the sprite over a (3, H, W) canvas, in place."""
         height, width = self.keep.shape
         patch = canvas[:, top : top + height, left : left + width]
-        patch *= self.keep
-        patch += self.colour
+        edge = self.opaque
+        if edge:
+            self._blend(patch, slice(0, edge))
+            self._blend(patch, slice(height - edge, height))
+            patch[:, edge:-edge] = self.colour[:, edge:-edge]
+        else:
+            self._blend(patch, slice(0, height))
+
+    def _blend(self, patch: np.ndarray, rows: slice) -> None:
+        part = patch[:, rows]
+        part *= self.keep[rows]
+        part += self.colour[:, rows]
 
 
 class Easel:
@@ -33,16 +44,18 @@ class Easel:
     def __init__(self, rows: float, cols: float, cell: int) -> None:
         height, width = round(rows * cell), round(cols * cell)
         self.cell = cell
-        self.y = ((np.arange(height) + 0.5) / cell - height / cell / 2)[:, None] + np.zeros((1, width))
-        self.x = ((np.arange(width) + 0.5) / cell - width / cell / 2)[None, :] + np.zeros((height, 1))
+        self.y = ((np.arange(height) + 0.5 - height / 2) / cell).astype(np.float32)[:, None]
+        self.x = ((np.arange(width) + 0.5 - width / 2) / cell).astype(np.float32)[None, :]
         self.colour = np.zeros((3, height, width), np.float32)
         self.keep = np.ones((height, width), np.float32)
         self.solid = np.zeros((height, width), np.float32)
 
     def lay(self, colour, opacity: np.ndarray) -> None:
         """Lay a colour over everything so far."""
-        self.colour = self.colour * (1 - opacity) + _planes(colour) * opacity
-        self.keep = self.keep * (1 - opacity)
+        keep = 1 - opacity
+        self.colour *= keep
+        self.colour += _planes(colour) * opacity
+        self.keep *= keep
 
     def fill(self, colour, distance: np.ndarray, opacity: float = 1.0, soft: float = 0.0) -> None:
         """Fill the inside of a shape."""
@@ -58,11 +71,11 @@ class Easel:
         fade = np.linspace(top, bottom, height, dtype=np.float32)[None, :, None]
         return np.clip(_planes(colour) * fade, 0, 1)
 
-    def sprite(self) -> Sprite:
+    def sprite(self, opaque: int = 0) -> Sprite:
         planes = [np.ascontiguousarray(a, dtype=np.float32) for a in (self.colour, self.keep, self.solid)]
         for plane in planes:
             plane.setflags(write=False)  # sprites are shared
-        return Sprite(*planes)
+        return Sprite(*planes, opaque)
 
 
 def _planes(colour) -> np.ndarray:

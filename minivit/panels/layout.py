@@ -4,7 +4,7 @@ The unit of the whole world is the *cell*: the board is 4 x 4 cells, x to the ri
 origin in the upper left corner. A cell is 0.1 m.
 """
 
-from functools import lru_cache
+from functools import cache
 from typing import NamedTuple
 
 from .rules import PLACES
@@ -31,14 +31,20 @@ def quadrant(place: str) -> Slot:
     return Slot(2 * row, 2 * col, 2, 2)
 
 
-@lru_cache(maxsize=None)
+@cache
 def packings(place: str, label: str) -> tuple[dict[str, Slot], ...]:
     """Every way to lay out the parts when `place` is kept free for damage and the label is tall or wide.
 
     Keys: damage, code, label, lamps, badge, icon, and spare0..spare2, the single cells that remain.
     """
     damage = quadrant(place)
-    footprints = {"code": (1, 3), "label": (2, 1) if label == "tall" else (1, 2), "lamps": (1, 2), "badge": (1, 1), "icon": (1, 1)}
+    footprints = {
+        "code": (1, 3),
+        "label": (2, 1) if label == "tall" else (1, 2),
+        "lamps": (1, 2),
+        "badge": (1, 1),
+        "icon": (1, 1),
+    }
     whole = Slot(0, 0, BOARD, BOARD).cells
     found: list[dict[str, Slot]] = []
 

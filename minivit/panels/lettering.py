@@ -15,7 +15,9 @@ _EM = 160  # pixels to an em in the large drawing
 def _font() -> ImageFont.FreeTypeFont:
     font = ImageFont.load_default(size=_EM)
     if not isinstance(font, ImageFont.FreeTypeFont):
-        raise OSError("this Pillow was built without FreeType and has no scalable font; install the pillow wheel from PyPI")
+        raise OSError(
+            "this Pillow was built without FreeType and has no scalable font; install the pillow wheel from PyPI"
+        )
     return font
 
 

@@ -6,7 +6,7 @@ modulo 4, so that every value of every attribute is in the test split for exactl
 combinations, and in the training split for the other three.
 """
 
-from functools import lru_cache
+from functools import cache
 from itertools import product
 from typing import NamedTuple
 from zlib import crc32
@@ -58,7 +58,7 @@ def split_of_code(code: str) -> str:
     return "test" if crc32(code.encode()) % 5 == 0 else "train"
 
 
-@lru_cache(maxsize=None)
+@cache
 def combinations(split: str | None = None) -> tuple[Combination, ...]:
     """All 576 combinations in a fixed order, or the 432 of "train", or the 144 of "test"."""
     if split is not None:

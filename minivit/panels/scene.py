@@ -67,9 +67,13 @@ class Scene:
             if value not in words:
                 raise ValueError(f"{name} cannot be {value!r}; choose from {', '.join(map(repr, words))}")
         if (self.severity is None) != (self.damage == "none"):
-            raise ValueError(f"damage {self.damage!r} with severity {self.severity!r}: no damage has severity None, any other 'minor' or 'major'")
+            raise ValueError(
+                f"damage {self.damage!r} with severity {self.severity!r}: write None for no damage, else 'minor' or 'major'"
+            )
         if not isinstance(self.code, str) or not _CODE.fullmatch(self.code):
-            raise ValueError(f"{self.code!r} is no asset code; write a letter (no I, no O), a digit, a hyphen, two digits, such as 'A7-39'")
+            raise ValueError(
+                f"{self.code!r} is no asset code; write letter (no I, no O), digit, hyphen, two digits: 'A7-39'"
+            )
         if len(self.lamps) != 4:
             raise ValueError(f"a panel has 4 lamps, not {len(self.lamps)}; give four times True or False")
         for name, limit in _RANGES.items():
@@ -115,7 +119,9 @@ def sample_scene(seed: int, split: str = "train") -> Scene:
     try:
         seed = index(seed)
     except TypeError:
-        raise ValueError(f"a seed is a whole number, not {seed!r} ({type(seed).__name__}); write for example 7") from None
+        raise ValueError(
+            f"a seed is a whole number, not {seed!r} ({type(seed).__name__}); write for example 7"
+        ) from None
     if seed < 0:
         raise ValueError(f"seed {seed} is negative; count scenes from 0")
     random = Random(f"minivit panels {split} {seed}").random  # random() alone is the same in every Python

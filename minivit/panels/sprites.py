@@ -4,13 +4,13 @@ Every sprite is drawn once for a cell size (in pixels) and kept; a scene only st
 least 0.05 cells inside its slot, so that neighbours never touch.
 """
 
-from functools import lru_cache
 from random import Random
 
 import numpy as np
 
 from . import shapes
 from .easel import Easel, Sprite
+from .keep import kept
 from .lettering import lettering
 from .shapes import box, circle, coverage, polygon, segment, stroke
 
@@ -19,7 +19,13 @@ INK = (0.07, 0.08, 0.09)
 WHITE = (0.98, 0.98, 0.97)
 STEEL = (0.80, 0.81, 0.82)
 RUBBER = (0.13, 0.14, 0.15)
-HALF = {"badge": (0.405, 0.405), "icon": (0.405, 0.405), "code": (1.43, 0.40), "label": (0.93, 0.41), "lamps": (0.94, 0.29)}
+HALF = {
+    "badge": (0.405, 0.405),
+    "icon": (0.405, 0.405),
+    "code": (1.43, 0.40),
+    "label": (0.93, 0.41),
+    "lamps": (0.94, 0.29),
+}
 """Half the width and half the height of each part, in cells, as it lies (a tall label stands: exchange them)."""
 
 
@@ -27,7 +33,7 @@ def _shadow(easel: Easel, distance, reach: float = 0.14) -> None:
     easel.fill((0, 0, 0), distance, opacity=0.42, soft=reach)
 
 
-@lru_cache(maxsize=256)
+@kept(large=24)
 def badge(status: str, shape: str, cell: int) -> Sprite:
     """A status badge: an enamel face in a bright ring, with a tick, an exclamation mark or a cross."""
     e = Easel(1, 1, cell)
@@ -48,7 +54,10 @@ def badge(status: str, shape: str, cell: int) -> Sprite:
     elif status == "warning":
         mark = np.minimum(segment(e.x, e.y, (0, -0.17), (0, 0.03), 0.058, 0.045), circle(e.x, e.y - 0.155, 0.056))
     else:
-        mark = np.minimum(segment(e.x, e.y, (-0.12, -0.12), (0.12, 0.12), 0.052), segment(e.x, e.y, (-0.12, 0.12), (0.12, -0.12), 0.052))
+        mark = np.minimum(
+            segment(e.x, e.y, (-0.12, -0.12), (0.12, 0.12), 0.052),
+            segment(e.x, e.y, (-0.12, 0.12), (0.12, -0.12), 0.052),
+        )
     e.fill(WHITE if status != "warning" else INK, mark)
     gloss = np.maximum(outline(0.32), circle(e.x, e.y + 0.62, 0.56))
     e.fill(WHITE, gloss, opacity=0.16)
@@ -56,7 +65,7 @@ def badge(status: str, shape: str, cell: int) -> Sprite:
     return e.sprite()
 
 
-@lru_cache(maxsize=256)
+@kept(large=24)
 def icon(hazard: str, level: str, cell: int) -> Sprite:
     """A hazard icon: a square tile lit in its level, with a black sign."""
     e = Easel(1, 1, cell)
@@ -65,7 +74,11 @@ def icon(hazard: str, level: str, cell: int) -> Sprite:
     e.fill(e.slope(RUBBER, 1.5, 0.8), box(x, y, 0.405, 0.405, 0.09))
     e.fill(e.slope(LEVELS[level], 1.10, 0.92), box(x, y, 0.355, 0.355, 0.055))
     if hazard == "electricity":
-        sign = polygon(x, y, [(0.08, -0.30), (-0.19, 0.05), (-0.03, 0.05), (-0.09, 0.30), (0.19, -0.08), (0.02, -0.08), (0.14, -0.30)])
+        sign = polygon(
+            x,
+            y,
+            [(0.08, -0.30), (-0.19, 0.05), (-0.03, 0.05), (-0.09, 0.30), (0.19, -0.08), (0.02, -0.08), (0.14, -0.30)],
+        )
     elif hazard == "heat":
         ys = np.linspace(-0.24, 0.24, 13)
         waves = [[(at + 0.05 * np.sin(v * 13), v) for v in ys] for at in (-0.19, 0.0, 0.19)]
@@ -74,14 +87,16 @@ def icon(hazard: str, level: str, cell: int) -> Sprite:
         sign = np.minimum(circle(x, y - 0.09, 0.185), polygon(x, y, [(0.0, -0.31), (0.162, 0.0), (-0.162, 0.0)]))
         sign = np.maximum(sign, -np.maximum(np.abs(circle(x, y - 0.09, 0.105)) - 0.022, np.maximum(x, 0.09 - y)))
     else:
-        blades = [segment(*shapes.turned(x, y, angle), (0, -0.10), (0.03, -0.20), 0.035, 0.10) for angle in (0, 120, 240)]
+        blades = [
+            segment(*shapes.turned(x, y, angle), (0, -0.10), (0.03, -0.20), 0.035, 0.10) for angle in (0, 120, 240)
+        ]
         sign = np.minimum(np.minimum.reduce(blades), circle(x, y, 0.065))
     e.fill(INK, sign)
     e.body(box(x, y, 0.405, 0.405, 0.09))
     return e.sprite()
 
 
-@lru_cache(maxsize=64)
+@kept(large=24)
 def lamps(lit: tuple[bool, ...], cell: int) -> Sprite:
     """Four indicator lamps in a dark strip."""
     e = Easel(1, 2, cell)
@@ -89,7 +104,7 @@ def lamps(lit: tuple[bool, ...], cell: int) -> Sprite:
     e.fill(e.slope(STEEL, 1.1, 0.55), box(e.x, e.y, 0.94, 0.29, 0.15))
     e.fill(e.slope(RUBBER, 0.7, 1.25), box(e.x, e.y, 0.905, 0.255, 0.12))
     strip = coverage(box(e.x, e.y, 0.905, 0.255, 0.12), cell)
-    for place, on in zip((-0.66, -0.22, 0.22, 0.66), lit):
+    for place, on in zip((-0.66, -0.22, 0.22, 0.66), lit, strict=True):
         x, y = e.x - place, e.y
         if on:
             e.lay((0.35, 0.85, 1.0), strip * 0.55 * coverage(circle(x, y, 0.20), cell, soft=0.22))
@@ -102,7 +117,7 @@ def lamps(lit: tuple[bool, ...], cell: int) -> Sprite:
     return e.sprite()
 
 
-@lru_cache(maxsize=8)
+@kept(large=24)
 def _plate(cell: int) -> Sprite:
     e = Easel(1, 3, cell)
     _shadow(e, box(e.x, e.y - 0.04, 1.42, 0.38, 0.09))
@@ -118,7 +133,7 @@ def code_plate(code: str, cell: int) -> Sprite:
     plate = _plate(cell)
     colour = plate.colour.copy()
     height, width = plate.keep.shape
-    for character, middle in zip(code, (-1.03, -0.51, 0.0, 0.51, 1.03)):
+    for character, middle in zip(code, (-1.03, -0.51, 0.0, 0.51, 1.03), strict=True):
         glyph = lettering(character, 0.47 * cell, (0.30 if character == "-" else 0.46) * cell, bold=0.035)
         rows, cols = glyph.shape
         left = round(width / 2 + middle * cell - cols / 2)
@@ -128,7 +143,7 @@ def code_plate(code: str, cell: int) -> Sprite:
     return Sprite(colour, plate.keep, plate.solid)
 
 
-@lru_cache(maxsize=256)
+@kept(large=24)
 def label(orientation: str, printed: str, variant: int, cell: int) -> Sprite:
     """A paper sticker of 1 x 2 cells (wide) or 2 x 1 (tall), with a barcode or a printed notice."""
     e = Easel(1, 2, cell)
@@ -149,7 +164,7 @@ def label(orientation: str, printed: str, variant: int, cell: int) -> Sprite:
     e.body(sticker)
     sprite = e.sprite()
     if orientation == "tall":
-        return Sprite(*(np.ascontiguousarray(np.rot90(plane, axes=(-2, -1))) for plane in sprite))
+        return Sprite(*(np.ascontiguousarray(np.rot90(plane, axes=(-2, -1))) for plane in sprite[:3]))
     return sprite
 
 
@@ -160,7 +175,9 @@ def _bars(variant: int, pixels: int, cell: int) -> np.ndarray:
         modules += [1.0] * (1 + int(random() * 2.2)) + [0.0] * (1 + int(random() * 2.2))
     modules = modules[:26] + [1.0]
     module = 1.62 / 27  # cells
-    edges = np.interp((np.arange(pixels + 1) - pixels / 2) / cell, np.linspace(-0.81, 0.81, 28), np.cumsum([0.0, *modules]))
+    edges = np.interp(
+        (np.arange(pixels + 1) - pixels / 2) / cell, np.linspace(-0.81, 0.81, 28), np.cumsum([0.0, *modules])
+    )
     return (np.diff(edges) * module * cell).clip(0, 1).astype(np.float32)
 
 
@@ -175,7 +192,7 @@ def _print(e: Easel, text: str, x: float, y: float, height: float, width: float,
     e.lay(ink, opacity)
 
 
-@lru_cache(maxsize=32)
+@kept(large=24)
 def screw(angle: int, cell: int) -> Sprite:
     """A slotted screw head, 0.2 cells across."""
     e = Easel(0.32, 0.32, cell)
@@ -190,7 +207,7 @@ def screw(angle: int, cell: int) -> Sprite:
 FITTINGS = ("vent", "lock", "socket", "knob", "bare")
 
 
-@lru_cache(maxsize=64)
+@kept(large=24)
 def fitting(kind: str, cell: int) -> Sprite:
     """What fills a spare cell: air slots, a cylinder lock, a socket, a knob, or nothing."""
     e = Easel(1, 1, cell)
@@ -216,5 +233,4 @@ def fitting(kind: str, cell: int) -> Sprite:
         e.fill(e.slope(RUBBER, 1.9, 0.7), circle(x, y, 0.29))
         e.fill(e.slope(RUBBER, 1.0, 1.7), circle(x, y, 0.215))
         e.fill(WHITE, segment(x, y, (0.03, -0.05), (0.12, -0.21), 0.024))
-    e.body(np.full_like(x, 1.0))
     return e.sprite()

@@ -4,6 +4,8 @@ Each painter turns the strokes of `damage` into a signed distance (see shapes), 
 the canvas by it, and gives it back for the mask.
 """
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 from torch.nn import functional as F
@@ -11,8 +13,8 @@ from torch.nn import functional as F
 from .camera import ORIGIN
 from .damage import Stroke, bounds, strokes
 from .scene import Scene
-from .shapes import coverage
-from .surfaces import COLOURS, canvas_pixels, noise, place
+from .shapes import clamp, coverage
+from .surfaces import COLOURS, place, roughness
 
 _HALO = 0.16  # cells around the damage that shadow and haze may reach
 
@@ -26,13 +28,14 @@ def paint(canvas: np.ndarray, scene: Scene, cell: int) -> tuple[tuple[slice, sli
     if box is None:
         return None
     x0, y0 = place(box[0] - _HALO, cell), place(box[1] - _HALO, cell)
-    x1, y1 = (2 * (-(-(place(at + _HALO, cell) - start) // 2)) + start for at, start in zip(box[2:], (x0, y0)))
+    x1, y1 = (
+        2 * (-(-(place(at + _HALO, cell) - start) // 2)) + start for at, start in zip(box[2:], (x0, y0), strict=True)
+    )
     window = (slice(y0, y1), slice(x0, x1))
     x = (np.arange(x0, x1, dtype=np.float32) + 0.5) / cell + np.float32(ORIGIN)
     y = ((np.arange(y0, y1, dtype=np.float32) + 0.5) / cell + np.float32(ORIGIN))[:, None]
-    pixels, grain = canvas_pixels(cell), scene.grain % 4
-    rough = noise(110, 110, grain, pixels)[window]
-    slow = noise(30, 30, grain, pixels)[window]
+    rough = roughness(110, scene.grain % 4, cell)[window]
+    slow = roughness(30, scene.grain % 4, cell)[window]
     patch = canvas[:, y0:y1, x0:x1]
     body = np.array(COLOURS[scene.colour], np.float32).reshape(3, 1, 1)
     painter = {"crack": _crack, "scratch": _scratch, "burn": _burn}[scene.damage]
@@ -44,21 +47,37 @@ def _distance(x: np.ndarray, y: np.ndarray, found: tuple[Stroke, ...]) -> np.nda
 
     It is worked out at every second pixel and interpolated: a distance changes slowly.
     """
-    legs = np.array([(a.at.real, a.at.imag, a.half, b.at.real, b.at.imag, b.half) for s in found for a, b in zip(s, s[1:])], np.float32)
+    legs = np.array(
+        [(a.at.real, a.at.imag, a.half, b.at.real, b.at.imag, b.half) for s in found for a, b in pairwise(s)],
+        np.float32,
+    )
     ax, ay, aw, bx, by, bw = legs.T[:, :, None, None]
     px = (x[0::2] + x[1::2])[None, None, :] / 2 - ax
     py = (y[0::2] + y[1::2])[None, :, :] / 2 - ay
     dx, dy = bx - ax, by - ay
     scale = 1 / (dx * dx + dy * dy)
-    t = np.clip(px * (dx * scale) + py * (dy * scale), 0, 1)
+    t = clamp(px * (dx * scale) + py * (dy * scale))
     px, py = px - t * dx, py - t * dy
     coarse = (np.sqrt(px * px + py * py) - (aw + t * (bw - aw))).min(0)
-    return F.interpolate(torch.from_numpy(coarse)[None, None], scale_factor=2, mode="bilinear", align_corners=False)[0, 0].numpy()
+    return F.interpolate(torch.from_numpy(coarse)[None, None], scale_factor=2, mode="bilinear", align_corners=False)[
+        0, 0
+    ].numpy()
 
 
-def _lay(patch: np.ndarray, colour, opacity: np.ndarray) -> None:
-    colour = np.asarray(colour, np.float32)
-    patch += (colour.reshape(3, 1, 1) - patch if colour.ndim == 1 else colour - patch) * opacity
+def _lay(patch: np.ndarray, colour: np.ndarray, opacity: np.ndarray) -> None:
+    """Lay a colour, (3, h, w) or (3, 1, 1), over the patch."""
+    change = colour - patch
+    change *= opacity
+    patch += change
+
+
+def _darken(patch: np.ndarray, opacity: np.ndarray) -> None:
+    """Lay black over the patch: cheaper."""
+    patch *= 1 - opacity
+
+
+def _rgb(red: float, green: float, blue: float) -> np.ndarray:
+    return np.array((red, green, blue), np.float32).reshape(3, 1, 1)
 
 
 def _downhill(distance: np.ndarray, cell: int) -> np.ndarray:
@@ -80,12 +99,12 @@ def _crack(patch, x, y, found, rough, slow, body, cell):
     distance = _distance(x, y, found)
     down = _downhill(distance, cell)
     flake = distance - 0.008 * np.abs(rough) - 0.014 * np.abs(slow)
-    primer = (_bare(body, 0.76, 0.50) + 0.14 * down + 0.035 * rough) * np.array((1.0, 0.985, 0.955), np.float32).reshape(3, 1, 1)
-    _lay(patch, (0, 0, 0), 0.30 * coverage(flake - 0.012, cell, soft=0.06))
-    _lay(patch, 0.85 * primer + 0.15 * body, coverage(flake, cell))
+    primer = _bare(body, 0.65, 0.42) + 0.12 * down + 0.03 * rough
+    _darken(patch, 0.30 * coverage(flake - 0.012, cell, soft=0.06))
+    _lay(patch, primer * _rgb(1.0, 0.985, 0.955) + 0.15 * body, coverage(flake, cell))
     gap = distance + 0.070 + 0.009 * rough + 0.017 * slow
-    _lay(patch, (0.16, 0.15, 0.14), 0.75 * coverage(gap - 0.008, cell, soft=0.03))
-    _lay(patch, (0.02, 0.02, 0.022), coverage(gap, cell))
+    _darken(patch, 0.72 * coverage(gap - 0.008, cell, soft=0.03))
+    _darken(patch, 0.95 * coverage(gap, cell))
     return flake
 
 
@@ -99,11 +118,11 @@ def _scratch(patch, x, y, found, rough, slow, body, cell):
     ragged = distance + 0.022 * streaks + 0.010 * rough + 0.012
     down = _downhill(distance, cell)
     lip = coverage(np.abs(ragged) - 0.016, cell, soft=0.04)
-    metal = (_bare(body, 0.80, 0.58) + 0.13 * streaks + 0.02 * rough) * np.array((0.98, 1.0, 1.02), np.float32).reshape(3, 1, 1)
+    metal = _bare(body, 0.80, 0.58) + 0.13 * streaks + 0.02 * rough
     _lay(patch, 0.55 * body, 0.6 * coverage(distance, cell, soft=0.06))
-    _lay(patch, metal, 0.96 * coverage(ragged, cell, soft=0.025))
-    _lay(patch, (0.06, 0.06, 0.07), 0.75 * lip * np.clip(0.1 - down, 0, 1))
-    _lay(patch, (1, 1, 1), 0.55 * lip * np.clip(down - 0.2, 0, 1))
+    _lay(patch, metal * _rgb(0.98, 1.0, 1.02), 0.96 * coverage(ragged, cell, soft=0.025))
+    _darken(patch, 0.72 * lip * clamp(0.1 - down))
+    _lay(patch, _rgb(1, 1, 1), 0.55 * lip * clamp(down - 0.2))
     return distance
 
 
@@ -112,12 +131,14 @@ def _burn(patch, x, y, found, rough, slow, body, cell):
     centre, radius = found[0][0]
     cx, cy = np.float32(centre.real), np.float32(centre.imag)
     away, around = np.hypot(x - cx, y - cy), np.arctan2(y - cy, x - cx)
-    torn = 0.07 * np.sin(3 * around + cx * 9) + 0.05 * np.sin(5 * around + cy * 7) + 0.035 * np.sin(9 * around + cx * 31)
+    torn = (
+        0.07 * np.sin(3 * around + cx * 9) + 0.05 * np.sin(5 * around + cy * 7) + 0.035 * np.sin(9 * around + cx * 31)
+    )
     distance = away - np.float32(radius) * (np.float32(0.86) + torn) + 0.02 * slow
-    _lay(patch, (0.22, 0.13, 0.06), 0.55 * coverage(distance - 0.06, cell, soft=0.34))
-    _lay(patch, (0.13, 0.075, 0.04), 0.9 * coverage(distance + 0.02 * rough, cell, soft=0.12))
+    _lay(patch, _rgb(0.22, 0.13, 0.06), 0.55 * coverage(distance - 0.06, cell, soft=0.34))
+    _lay(patch, _rgb(0.13, 0.075, 0.04), 0.9 * coverage(distance + 0.02 * rough, cell, soft=0.12))
     ring = np.abs(distance + 0.10 + 0.02 * rough) - 0.018
-    _lay(patch, 0.45 * body + 0.12, 0.55 * coverage(ring, cell, soft=0.05) * np.clip(0.55 + 0.5 * rough, 0, 1))
-    ash = np.clip(0.055 + 0.035 * rough, 0.01, 0.3) * np.array((1.0, 0.97, 0.94), np.float32).reshape(3, 1, 1)
+    _lay(patch, 0.45 * body + 0.12, 0.55 * coverage(ring, cell, soft=0.05) * clamp(0.55 + 0.5 * rough))
+    ash = clamp(0.055 + 0.035 * rough) * _rgb(1.0, 0.97, 0.94)
     _lay(patch, ash, 0.97 * coverage(distance + 0.16 + 0.025 * rough, cell, soft=0.08))
     return distance
