@@ -114,7 +114,7 @@ class Visible(HTMLParser):
         self.script = False
 
     def handle_data(self, data):
-        self.text += "" if self.script else data
+        self.text += "" if self.script else data.replace("\xa0", " ")
 
 
 @pytest.mark.parametrize("stem", stems())

@@ -145,8 +145,9 @@ def _fieldset(number: int, question: Question) -> str:
 
 
 def _prose(text: str) -> str:
-    """Escapes everything, then turns `back-ticked` words into code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))
+    """Escapes everything, turns `back-ticked` words into code, and keeps short equations such as P = 16 on one line."""
+    text = re.sub(r"\b([A-Z]) = (\d)", "\\1\u00a0=\u00a0\\2", html.escape(text, quote=False))
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
 
 
 def _lean(name: str) -> str:
