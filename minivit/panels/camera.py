@@ -17,7 +17,7 @@ from .scene import Scene
 
 CELL = 0.1  # metres
 DISTANCE = 9.0  # cells
-VIEW = 5.24  # cells that the picture shows at that distance
+VIEW = 5.4  # cells that the picture shows at that distance
 CENTRE = 2.0  # the middle of the board, in cells
 ORIGIN, EXTENT = -1.2, 6.4  # the flat canvas reaches from -1.2 to 5.2 cells, both ways
 

@@ -1,6 +1,6 @@
 """Where the damage is: bent strokes for a crack or a scratch, one round spot for a burn.
 
-The outline depends on the scene alone, never on the size of a picture. Every stroke is at least 0.18
+The outline depends on the scene alone, never on the size of a picture. Every stroke is at least 0.2
 cells wide, which is two pixels of a 64 pixel picture. Points are complex numbers, x + iy in cells:
 turning a stroke is then a multiplication.
 """
@@ -55,14 +55,14 @@ def _crack(random, length: float) -> list[list[Knot]]:
         t = i / (count - 1) - 0.5
         inner = 0 < i < count - 1
         along = t + inner * 0.5 / count * (random() - 0.5)
-        main.append(Knot(length * along + 1j * 0.26 * (random() - 0.5), 0.112 - 0.025 * abs(2 * t)))
+        main.append(Knot(length * along + 1j * 0.26 * (random() - 0.5), 0.118 - 0.014 * abs(2 * t)))
     found = [main]
     for branch in range(1 if length < 1.2 else 3):
         root = main[1 + (2 * branch + (random() < 0.5)) % (count - 2)].at
         heading = (-1) ** branch * (0.6 + 0.6 * random())
         bend = root + rect((0.10 + 0.06 * random()) * length, heading)
         tip = bend + rect((0.10 + 0.06 * random()) * length, heading + 0.9 * (random() - 0.5))
-        found.append([Knot(root, 0.10), Knot(bend, 0.098), Knot(tip, 0.09)])
+        found.append([Knot(root, 0.106), Knot(bend, 0.104), Knot(tip, 0.102)])
     return found
 
 
@@ -74,7 +74,7 @@ def _scratch(random, length: float) -> list[list[Knot]]:
         slide = (length - reach) * (random() - 0.5)
         ts = [i / 5 - 0.5 for i in range(6)]
         found.append(
-            [Knot(t * reach + slide + 1j * (0.34 * gouge + curve * (1 - 4 * t * t)), 0.122 - 0.12 * t * t) for t in ts]
+            [Knot(t * reach + slide + 1j * (0.34 * gouge + curve * (1 - 4 * t * t)), 0.126 - 0.08 * t * t) for t in ts]
         )
     return found
 

@@ -67,13 +67,13 @@ def draw_parts(scene: Scene, size: int = 96) -> Parts:
 def regions(scene: Scene) -> dict[str, tuple[float, float, float, float]]:
     """Where each part is in the picture: (y0, x0, y1, x1) as fractions. Without damage there is no "damage"."""
     boxes = {"panel": (-EARS, -EDGE, BOARD + EARS, BOARD + EDGE)}  # x0, y0, x1, y1 in cells
-    for part, slot in scene.slots.items():
-        if part in sprites.HALF:
-            half_x, half_y = sprites.HALF[part]
-            if slot.rows > slot.cols:
-                half_x, half_y = half_y, half_x
-            x, y = slot.x + slot.cols / 2, slot.y + slot.rows / 2
-            boxes[part] = (x - half_x, y - half_y, x + half_x, y + half_y)
+    halves = sprites.HALF | {"badge": sprites.BADGE_HALF[scene.badge_shape]}
+    for part, (half_x, half_y) in halves.items():
+        slot = scene.slots[part]
+        if slot.rows > slot.cols:
+            half_x, half_y = half_y, half_x
+        x, y = slot.x + slot.cols / 2, slot.y + slot.rows / 2
+        boxes[part] = (x - half_x, y - half_y, x + half_x, y + half_y)
     hurt = bounds(scene)
     if hurt is not None:
         boxes["damage"] = hurt
@@ -84,7 +84,7 @@ def regions(scene: Scene) -> dict[str, tuple[float, float, float, float]]:
 
 
 def _cell(scene: Scene, size: int) -> int:
-    """Pixels to a cell of the flat canvas: twice those of the picture, and a multiple of 5 so that edges fall on pixels."""
+    """Pixels to a cell of the flat canvas: twice the picture's, and a multiple of 5 so that edges fall on pixels."""
     if not isinstance(scene, Scene):
         raise ValueError(f"draw wants a Scene, not {type(scene).__name__}; get one from sample_scene(seed)")
     if isinstance(size, bool) or not isinstance(size, int) or not MIN_SIZE <= size <= MAX_SIZE:

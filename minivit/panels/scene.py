@@ -68,7 +68,7 @@ class Scene:
                 raise ValueError(f"{name} cannot be {value!r}; choose from {', '.join(map(repr, words))}")
         if (self.severity is None) != (self.damage == "none"):
             raise ValueError(
-                f"damage {self.damage!r} with severity {self.severity!r}: write None for no damage, else 'minor' or 'major'"
+                f"damage {self.damage!r}, severity {self.severity!r}: write None for no damage, else 'minor' or 'major'"
             )
         if not isinstance(self.code, str) or not _CODE.fullmatch(self.code):
             raise ValueError(
@@ -158,9 +158,9 @@ def sample_scene(seed: int, split: str = "train") -> Scene:
         yaw=between(-14, 14),
         pitch=between(-11, 11),
         roll=between(-3, 3),
-        zoom=between(0.96, 1.04),
-        shift_x=between(-0.1, 0.1),
-        shift_y=between(-0.1, 0.1),
+        zoom=between(0.97, 1.04),
+        shift_x=between(-0.07, 0.07),
+        shift_y=between(-0.07, 0.07),
         arrangement=int(random() * 2**20),
         grain=int(random() * 2**32),
     )

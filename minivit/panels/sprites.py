@@ -19,8 +19,8 @@ INK = (0.07, 0.08, 0.09)
 WHITE = (0.98, 0.98, 0.97)
 STEEL = (0.80, 0.81, 0.82)
 RUBBER = (0.13, 0.14, 0.15)
+BADGE_HALF = {"circle": (0.405, 0.405), "diamond": (0.425, 0.425), "shield": (0.327, 0.41)}
 HALF = {
-    "badge": (0.405, 0.405),
     "icon": (0.405, 0.405),
     "code": (1.43, 0.40),
     "label": (0.93, 0.41),
@@ -43,7 +43,7 @@ def badge(status: str, shape: str, cell: int) -> Sprite:
             return circle(e.x, y, radius)
         if shape == "diamond":
             return shapes.diamond(e.x, y, radius * 1.12, 0.07)
-        return shapes.shield(e.x, y + 0.02, 0.97 * radius)
+        return shapes.shield(e.x, y + 0.145 * radius, 0.94 * radius)
 
     _shadow(e, outline(0.40, e.y - 0.04))
     e.fill(e.slope(STEEL, 1.2, 0.72), outline(0.405))
