@@ -12,9 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from minivit.teach.figures import BLUE as BLUE
 from minivit.teach.figures import GOLD, GREEN, GREY, INK, ORANGE, PAPER
-
 
 HEADS = {"not yet": ("Not yet:", GOLD), "wrong": ("Not right:", ORANGE), "right": ("Right.", GREEN)}
 
@@ -41,20 +39,18 @@ def prose(text: str) -> str:
 
 
 def _frame(title: str, picture: Any) -> str:
-    if isinstance(picture, Tensor):
-        inner = f'<img src="{png(picture)}" alt="{html.escape(title)}" style="display:block;image-rendering:pixelated;max-width:100%">'
-    else:
-        inner = _table(picture)
-    return f'<figure style="margin:0"><figcaption style="color:{INK};margin:0 0 .3em">{html.escape(title)}</figcaption>{inner}</figure>'
+    caption = f'<figcaption style="color:{INK};margin:0 0 .3em">{html.escape(title)}</figcaption>'
+    if not isinstance(picture, Tensor):
+        return f'<figure style="margin:0">{caption}{_table(picture)}</figure>'
+    style = "display:block;image-rendering:pixelated;max-width:100%"
+    return f'<figure style="margin:0">{caption}<img src="{png(picture)}" alt="{title}" style="{style}"></figure>'
 
 
 def _table(rows: Any) -> str:
-    cell = f"border:1px solid {GREY};padding:.15em .6em;text-align:right;background:{PAPER};color:{INK}"
-    lines = "".join(
-        "<tr>" + "".join(f'<td style="{cell}">{html.escape(str(value))}</td>' for value in row) + "</tr>"
-        for row in rows
-    )
-    return f'<table style="border-collapse:collapse;margin:0">{lines}</table>'
+    style = f"border:1px solid {GREY};padding:.15em .6em;text-align:right;background:{PAPER};color:{INK}"
+    cells = [[f'<td style="{style}">{html.escape(str(value))}</td>' for value in row] for row in rows]
+    body = "".join(f"<tr>{''.join(row)}</tr>" for row in cells)
+    return f'<table style="border-collapse:collapse;margin:0">{body}</table>'
 
 
 def png(pixels: Tensor, side: int = 220) -> str:

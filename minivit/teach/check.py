@@ -94,7 +94,7 @@ def diagnosed(exercise: Exercise, answer: Callable, called: str, cases: list, mi
 
 
 def drawn(exercise: Exercise, args: tuple, outcomes: list[tuple[str, Outcome]]) -> tuple:
-    """(title, picture) of each outcome that can be drawn; nothing where the first, the reader's, raised an exception."""
+    """(title, picture) of each outcome that can be drawn; nothing where the reader's raised an exception."""
     if outcomes[0][1].error is not None:
         return ()
     pictures = [(title, exercise.picture(args, outcome.value)) for title, outcome in outcomes]

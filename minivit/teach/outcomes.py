@@ -1,4 +1,4 @@
-"""One run of a function that may do anything: what it gave back, or how it stopped; and when two such outcomes agree."""
+"""One run of a function that may do anything: what it gave back or how it stopped, and when two outcomes agree."""
 
 import copy
 import dis

@@ -1,4 +1,4 @@
-"""The exercises, a folder a lesson. An exercise is data: a true function, cases to try it on, and the mistakes it knows."""
+"""The exercises, a folder a lesson: each is a true function, cases to try it on, and the mistakes that it knows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,6 @@
 """Lesson 1's figures: a picture cut apart, the three numbers, what a patch size costs, what it leaves of small text."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -9,6 +8,8 @@ from torch import Tensor
 
 from minivit.patches import Grid, PatchCost
 from minivit.teach.figures import BLUE, CYCLE, GREEN, INK, ORANGE, PAPER, WIDE, bare, paint, pyplot, styled
+
+Box = tuple[float, float, float, float]  # (y0, x0, y1, x1), fractions of a picture
 
 
 def mosaic(tokens: Tensor, grid: Grid, patch: int, gap: int = 3) -> Tensor:
@@ -101,13 +102,12 @@ def pairs_to_scale(costs: Mapping[int, PatchCost]) -> None:
 
 
 @styled
-def side_by_side_kept(pictures: Tensor, kept: Mapping[str, tuple[int, Tensor]]) -> None:
-    """First row: a picture cut at each patch size. Below: pictures as the tokens keep them. `kept` is title -> (P, pictures)."""
-    plt = pyplot()
+def side_by_side_kept(pictures: Tensor, kept: Sequence[tuple[int, int, Tensor]]) -> None:
+    """First row: a picture, cut. Below: pictures as the tokens keep them. `kept` holds (P, D, pictures)."""
     rows = len(pictures)
-    _, axes = plt.subplots(rows + 1, len(kept), figsize=(WIDE, 0.78 * (rows + 1) + 0.35))
-    for column, (title, (patch, after)) in enumerate(kept.items()):
-        paint(axes[0, column], pictures[0], title)
+    _, axes = pyplot().subplots(rows + 1, len(kept), figsize=(WIDE, 0.78 * (rows + 1) + 0.35))
+    for column, (patch, width, after) in enumerate(kept):
+        paint(axes[0, column], pictures[0], f"P = {patch}\nD = {width}")
         grid_lines(axes[0, column], pictures[0], patch)
         for row in range(rows):
             paint(axes[row + 1, column], after[row])
@@ -115,25 +115,30 @@ def side_by_side_kept(pictures: Tensor, kept: Mapping[str, tuple[int, Tensor]]) 
     axes[1, 0].set_ylabel("kept", rotation=0, ha="right", va="center")
 
 
-class Budgeted(NamedTuple):
-    """One way to spend tokens: the picture as the model gets it, and where in it the code is, in pixels."""
-
-    picture: Tensor
-    patch: int
-    box: tuple[float, float, float, float]  # (y0, x0, y1, x1)
-    words: str
+def around(picture: Tensor, box: Box, height: int, width: int) -> tuple[Tensor, tuple[int, int]]:
+    """The part of a picture around the middle of a box, and where in the picture it begins, (y, x)."""
+    tall, wide = picture.shape[-2:]
+    y = min(max(round(tall * (box[0] + box[2]) / 2) - height // 2, 0), tall - height)
+    x = min(max(round(wide * (box[1] + box[3]) / 2) - width // 2, 0), wide - width)
+    return picture[:, y : y + height, x : x + width], (y, x)
 
 
 @styled
-def same_budget(ways: Sequence[Budgeted]) -> None:
-    """Each way's picture, cut out around the code and drawn equally wide, under its grid."""
-    _, axes = pyplot().subplots(len(ways), 2, figsize=(WIDE, 1.55 * len(ways)), width_ratios=(1, 1.9))
-    for (left, right), (picture, patch, (y0, x0, y1, x1), words) in zip(axes, ways, strict=True):
+def same_budget(box: Box, ways: Sequence[tuple[str, Tensor, int, int, tuple[int, int]]]) -> None:
+    """Pictures cut out around a box and drawn equally wide, under their grids.
+
+    A way is (words, picture, P, side of the whole picture in pixels, where in it this one begins).
+    """
+    _, axes = pyplot().subplots(len(ways), 2, figsize=(WIDE, 1.5 * len(ways)), width_ratios=(1, 1.9))
+    for (left, right), (words, picture, patch, side, (top, start)) in zip(axes, ways, strict=True):
+        y0, x0, y1, x1 = (edge * side for edge in box)
+        tokens, squares = Grid.of(*picture.shape[-2:], patch).tokens, (y1 - y0) * (x1 - x0) / patch**2
         bare(left)
-        left.text(0, 0.5, words, va="center", transform=left.transAxes, linespacing=1.5)
+        said = f"{words}, P = {patch}\n{tokens} tokens\n{squares:.0f} squares on the plate"
+        left.text(0, 0.5, said, va="center", transform=left.transAxes, linespacing=1.5)
         paint(right, picture)
         grid_lines(right, picture, patch)
-        y, x, half = (y0 + y1) / 2, (x0 + x1) / 2, (x1 - x0) * 0.55
+        y, x, half = (y0 + y1) / 2 - top, (x0 + x1) / 2 - start, (x1 - x0) * 0.55
         right.set_xlim(x - half, x + half)
         right.set_ylim(y + half * 0.29, y - half * 0.29)
 
@@ -179,8 +184,8 @@ def reading(record: dict, live: Sequence[tuple[int, float, float]]) -> None:
     left.set_ylabel("unseen codes read whole")
     left.set_title("P = 8, D = 32")
     left.legend(loc="lower right")
-    lines = [("every token 32 wide", BLUE, "o", ((2, 32), (4, 32), (8, 32), (16, 32), (32, 32))),
-             ("wider: N x D = 1024", GREEN, "s", ((4, 8), (8, 32), (16, 128), (32, 512)))]  # fmt: skip
+    lines = [("32 for every token", BLUE, "o", ((2, 32), (4, 32), (8, 32), (16, 32), (32, 32))),
+             ("1024 for all tokens together", GREEN, "s", ((4, 8), (8, 32), (16, 128), (32, 512)))]  # fmt: skip
     for label, colour, mark, points in lines:
         ends = [[run["read"][-1] for run in runs_of(record, *point)] for point in points]
         sides = np.log2([patch for patch, _ in points])
@@ -190,7 +195,7 @@ def reading(record: dict, live: Sequence[tuple[int, float, float]]) -> None:
     right.set_xticks(range(1, 6), [2**power for power in range(1, 6)])
     right.set_xlabel("patch side P in pixels")
     right.set_title("recorded, by patch side")
-    right.legend(loc="lower left")
+    right.legend(title="numbers", loc="lower left", alignment="left")
     for axes in (left, right):
         axes.set_ylim(0, 1)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
@@ -219,13 +224,13 @@ def close_up(cuts: Mapping[str, Tensor], grid: Grid, patch: int, rows: slice, co
 
 
 @styled
-def quiet_losses(record: dict, cuts: Mapping[str, str]) -> None:
-    """Left: training losses, which all fall. Right: what the readers can do. `cuts` is cut -> its name in words."""
+def quiet_losses(record: dict, cuts: Sequence[str]) -> None:
+    """Left: training losses, which all fall. Right: what the readers can do."""
     _, (left, right) = pyplot().subplots(1, 2, figsize=(WIDE, 3.1), width_ratios=(1.25, 1))
-    for place, ((cut, words), colour) in enumerate(zip(cuts.items(), CYCLE, strict=False)):
+    for place, (cut, colour) in enumerate(zip(cuts, CYCLE, strict=False)):
         seeds = runs_of(record, 8, 32, cut)
         losses = np.array([run["loss"] for run in seeds])
-        left.plot(seeds[0]["steps"], losses.mean(0), color=colour, label=words)
+        left.plot(seeds[0]["steps"], losses.mean(0), color=colour, label=cut)
         left.fill_between(seeds[0]["steps"], losses.min(0), losses.max(0), color=colour, alpha=0.2, linewidth=0)
         ends = [run["read"][-1] for run in seeds]
         right.barh(place, np.mean(ends), color=colour, height=0.6)
@@ -234,7 +239,7 @@ def quiet_losses(record: dict, cuts: Mapping[str, str]) -> None:
     left.set_xlabel("steps")
     left.set_title("training loss")
     left.legend()
-    right.set_yticks(range(len(cuts)), cuts.values())
+    right.set_yticks(range(len(cuts)), cuts)
     right.invert_yaxis()
     right.set_xlim(0, 1)
     right.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")

@@ -66,7 +66,7 @@ BUDGET = Exercise(
     ],
     tell=lambda args: f"for budget{args}",
     picture=row,
-    learnt="The budget speaks first and the patch follows. Where none fits, resize or crop, and say so in a clear error.",
+    learnt="The budget speaks first, the patch follows. Where none fits, resize or crop, and say so in a clear error.",
     twins=(
         Twin(
             "strict",

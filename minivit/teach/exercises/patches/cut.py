@@ -95,7 +95,7 @@ CUT = Exercise(
         Twin(
             "phases",
             "the shape is right, but a token collects pixels that lie far apart: each is a small copy of the picture.",
-            "in H = rows * P the grid's row counts in steps of P, so it is the outer of the two: (rows, P), not (P, rows).",
+            "the grid's row counts in steps of P, so in H it is the outer of the two: (rows, P), not (P, rows).",
             phases,
         ),
         Twin(

@@ -57,7 +57,7 @@ STITCH = Exercise(
     cases=cases,
     tell=lambda args: f"for {len(args[0])} tokens as {args[1]} rows and {args[2]} columns, P = {args[3]}",
     picture=lambda args, value: pictures.viewable(value),
-    learnt="The inverse walks the same road back, and needs the grid: tokens alone do not say how wide the picture was.",
+    learnt="The inverse walks the same road back, and needs the grid: tokens do not say how wide the picture was.",
     twins=(
         Twin(
             "reshape-only",
@@ -69,7 +69,7 @@ STITCH = Exercise(
         Twin(
             "no-regroup",
             "the channels are right, but each patch was written out before the next began.",
-            "the picture's height is (rows, P) and its width (cols, P): make these pairs neighbours before you join them.",
+            "the height is (rows, P) and the width (cols, P): make these pairs neighbours before you join them.",
             one_by_one,
         ),
         Twin(
