@@ -117,6 +117,18 @@ def until(true, complaint, log, seconds=40):
         time.sleep(0.1)
 
 
+READY = """async () => {
+  // The kernel has answered. Cells run earlier may be lost.
+  const ready = async () => {
+    const context = window.jupyterapp.shell.currentWidget.sessionContext;
+    await context.ready;
+    await context.session.kernel.info;
+  };
+  const late = new Promise((_, fail) => setTimeout(() => fail(new Error("the kernel does not answer")), 60000));
+  await Promise.race([ready(), late]);
+}"""
+
+
 class Lab:
     """The open notebook, and commands to its JupyterLab."""
 
@@ -136,10 +148,11 @@ class Lab:
     def open(self):
         self.page.goto(f"{self.address}/lab/tree/lesson.ipynb?reset")
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
-        self.page.wait_for_selector(".jp-NotebookPanel-toolbar [data-status=idle]", timeout=60_000, state="attached")
+        self.page.evaluate(READY)
 
     def command(self, name, **args):
-        self.page.evaluate("([name, args]) => window.jupyterapp.commands.execute(name, args)", [name, args])
+        """Gives a command; what it does is waited for by looking, not by its promise, which may never come."""
+        self.page.evaluate("([name, args]) => void window.jupyterapp.commands.execute(name, args)", [name, args])
 
     @property
     def explorer(self):
