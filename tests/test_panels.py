@@ -51,6 +51,14 @@ def test_drawing_changes_nothing_that_is_kept():
     assert [digest(draw(scene)) for scene in reversed(scenes)] == first[::-1]
 
 
+@pytest.mark.parametrize("size", [32, 47, 61, 64, 75, 96, 110, 131, 224])
+def test_no_pixel_is_left_to_chance(monkeypatch, size):
+    scenes = [sample_scene(seed) for seed in range(6)]
+    expected = [digest(draw(scene, size)) for scene in scenes]
+    monkeypatch.setattr(np, "empty", lambda shape, dtype=float: np.full(shape, np.nan, dtype))
+    assert [digest(draw(scene, size)) for scene in scenes] == expected
+
+
 @pytest.mark.slow
 def test_another_process_gives_the_same_bytes():
     program = (

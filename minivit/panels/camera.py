@@ -29,7 +29,9 @@ class Camera(NamedTuple):
     distance: float  # cells from the pinhole to the middle of the board
 
 
+@lru_cache(maxsize=64)
 def camera(scene: Scene) -> Camera:
+    """The camera that the angles, the zoom and the shifts of a scene describe."""
     a, b, c = radians(scene.yaw), radians(scene.pitch), radians(scene.roll)
     yaw = np.array([[cos(a), 0, sin(a)], [0, 1, 0], [-sin(a), 0, cos(a)]])
     pitch = np.array([[1, 0, 0], [0, cos(b), -sin(b)], [0, sin(b), cos(b)]])
@@ -45,8 +47,8 @@ def camera(scene: Scene) -> Camera:
 
 def project(view: Camera, points: np.ndarray) -> np.ndarray:
     """Panel points to the picture: (n, 2) as (x, y) in cells -> (n, 2) as (y, x), fractions of the picture."""
-    u, v, w = view.to_picture @ np.column_stack([points, np.ones(len(points))]).T
-    return np.column_stack([v / w, u / w])
+    u, v, w = view.to_picture[:, :2] @ points.T + view.to_picture[:, 2:]
+    return np.stack([v / w, u / w], axis=1)
 
 
 @lru_cache(maxsize=8)

@@ -74,17 +74,18 @@ def questions(scene: Scene) -> list[Question]:
 
 def report(scene: Scene):
     """The true inspection report of a scene, a `minivit.reports.Report`."""
-    from ..reports import BadgeClaim, CodeClaim, Damage, IconClaim, NoDamage, Report
+    from ..reports import Report
 
     box = {part: tuple(round(edge, 2) for edge in edges) for part, edges in regions(scene).items()}
-    if scene.damage == "none":
-        damage = NoDamage(kind="none")
-    else:
-        damage = Damage(kind=scene.damage, place=scene.place, severity=scene.severity, box=box["damage"])
-    return Report(
-        code=CodeClaim(text=scene.code, box=box["code"]),
-        badge=BadgeClaim(status=scene.badge, box=box["badge"]),
-        icon=IconClaim(hazard=scene.hazard, level=scene.icon_level, box=box["icon"]),
-        damage=damage,
-        action=scene.action,
+    damage = {"kind": scene.damage}
+    if scene.damage != "none":
+        damage |= {"place": scene.place, "severity": scene.severity, "box": box["damage"]}
+    return Report.model_validate(
+        {
+            "code": {"text": scene.code, "box": box["code"]},
+            "badge": {"status": scene.badge, "box": box["badge"]},
+            "icon": {"hazard": scene.hazard, "level": scene.icon_level, "box": box["icon"]},
+            "damage": damage,
+            "action": scene.action,
+        }
     )

@@ -95,8 +95,7 @@ def _cell(scene: Scene, size: int) -> int:
 def _flat(scene: Scene, cell: int, parts: bool) -> tuple[np.ndarray, np.ndarray | None]:
     """The panel seen straight on: canvas (3, F, F), and with `parts` the coverage of each part (7, F, F)."""
     grain, n = scene.grain, surfaces.canvas_pixels(cell)
-    canvas = np.empty((3, n, n), np.float32)
-    np.multiply(surfaces.background(scene.mount, grain % VARIANTS, cell), shadow(scene, cell), out=canvas)
+    canvas = surfaces.background(scene.mount, grain % VARIANTS, cell) * shadow(scene, cell)
     face = surfaces.face(scene.colour, scene.material, grain // VARIANTS % VARIANTS, cell)
     top, left = place(-EDGE, cell), place(-EARS, cell)
     face.stamp(canvas, top, left)

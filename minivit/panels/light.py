@@ -30,7 +30,9 @@ def shadow(scene: Scene, cell: int) -> np.ndarray:
     x, y = _direction(scene)
     across = clamp((2.10 + EARS - np.abs(_along(cell) + 0.18 * x)) / 0.30)
     down = clamp((2.10 + EDGE - np.abs(_along(cell) + 0.20 * y)) / 0.30)
-    return 1 - np.outer(0.55 * down, across)
+    reach = np.outer(-0.55 * down, across)
+    reach += 1
+    return reach
 
 
 def develop(picture: np.ndarray, scene: Scene, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -46,8 +48,9 @@ def develop(picture: np.ndarray, scene: Scene, x: np.ndarray, y: np.ndarray) -> 
     right -= 0.5 * light_x
     down -= 0.55 * light_y
     pool = np.exp(-1.6 * (right * right + down * down))
-    tint = 255 * np.array(TINTS[scene.light], np.float32).reshape(3, 1, 1)
-    picture *= shade * tint
-    picture += (0.055 * pool) * tint
+    pool *= 0.055
+    picture *= shade
+    picture += pool
+    picture *= 255 * np.array(TINTS[scene.light], np.float32).reshape(3, 1, 1)
     picture += 0.5
     return np.minimum(picture, 255, out=picture).astype(np.uint8)
