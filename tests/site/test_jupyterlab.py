@@ -20,9 +20,6 @@ from pathlib import Path
 import nbformat
 import pytest
 from PIL import Image
-
-pytest.importorskip("jupyterlab")
-pytest.importorskip("playwright.sync_api")
 from playwright.sync_api import expect
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -124,4 +124,7 @@ LOOK = f"""<style>
 .minivit-explorer table.mv thead th {{ border-bottom: 1px solid {GREY}; font-weight: 600; }}
 .minivit-explorer table.mv tr.mv-now :is(th, td) {{ background: {ORANGE}33; font-weight: 650; }}
 .minivit-explorer img {{ max-width: 100%; }}
+.minivit-explorer {{ --mv-handle: {BLUE}; }} .minivit-explorer .mv-knob {{ --mv-handle: {ORANGE}; }}
+.minivit-explorer :is(.noUi-handle, .ui-slider-handle) {{ background: var(--mv-handle) !important;
+  border-color: var(--mv-handle) !important; }}
 </style>"""

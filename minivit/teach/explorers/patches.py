@@ -24,7 +24,7 @@ from minivit.teach.explorers.views import (
     tiles,
     token_words,
 )  # fmt: skip
-from minivit.teach.figures import BLUE, ORANGE, WIDE, bare, paint, pyplot, styled
+from minivit.teach.figures import WIDE, bare, paint, pyplot, styled
 
 PANELS = (16, 1, 5)  # seeds
 PHOTOGRAPHS = ("astronaut", "china", "coffee", "chelsea", "flower", "retina", "clock", "text")
@@ -71,9 +71,9 @@ class Explorer:
         def layout(width: int) -> Any:
             return kit.Layout(width=f"{width}px", max_width="100%")
 
-        def slider(kind: Any, name: str, colour: str = BLUE, **choices: Any) -> Any:
-            style = {"description_width": "100px", "handle_color": colour}
-            return kind(description=name, style=style, layout=layout(300), **choices)
+        def slider(kind: Any, name: str, width: int, **choices: Any) -> Any:
+            style = {"description_width": "100px"}
+            return kind(description=name, style=style, layout=layout(width), **choices)
 
         def menu(name: str, options: list, label: int, width: int) -> Any:
             style = {"description_width": f"{label}px"}
@@ -82,11 +82,11 @@ class Explorer:
         self.choice = menu("Picture", list(self.pictures), 100, 420)
         self.whole = menu("Part", [("middle square", False), ("whole", True)], 40, 190)
         self.upload_box = kit.HBox([])
-        self.patch = slider(kit.SelectionSlider, "Patch side P", ORANGE, options=PATCHES, value=16)
-        self.numbers = slider(kit.SelectionSlider, "Numbers kept", options=NUMBERS, value=48)
-        self.size = slider(kit.SelectionSlider, "Image side", options=SIZES, value=224)
-        self.token = slider(kit.IntSlider, "Token", min=0, max=195)
-        self.token.layout.width = "616px"
+        self.patch = slider(kit.SelectionSlider, "Patch side P", 296, options=PATCHES, value=16)
+        self.numbers = slider(kit.SelectionSlider, "Numbers kept", 296, options=NUMBERS, value=48)
+        self.size = slider(kit.SelectionSlider, "Image side", 296, options=SIZES, value=224)
+        self.token = slider(kit.IntSlider, "Token", 616, min=0, max=195)
+        self.patch.add_class("mv-knob")  # the main knob
         self.play = kit.Play(min=0, max=195, interval=200, show_repeat=False, layout=kit.Layout(width="auto"))
         self.message, self.tiles, self.note, self.table = kit.HTML(), kit.HTML(), kit.HTML(), kit.HTML()
         self.token_words, self.kept_words = kit.HTML(), kit.HTML()
@@ -141,7 +141,7 @@ class Explorer:
         layout = widgets().Layout(width="auto")
         self.upload = widgets().FileUpload(accept="image/*", description="Your own picture", layout=layout)
         self.upload.observe(self._uploaded, "value")
-        self.upload_box.children = (self.upload,)
+        self.upload_box.children = (self.upload, widgets().Label("up to 10 MB"))
 
     def _uploaded(self, change: Any) -> None:
         for file in uploads(change["new"]):
@@ -219,6 +219,7 @@ def still() -> Any:
 def explore(picture: Any = None) -> None:
     """Shows the explorer; `picture` is a path or pixels (3, H, W) to begin with, in place of the panel.
 
+    A file of more than 10 MB must come this way: JupyterLab drops larger uploads without a word.
     Raises ValueError or OSError for what is no picture. While MINIVIT_STILLS=1 the still is shown instead of widgets.
     """
     own = None if picture is None else picture_of(picture)
