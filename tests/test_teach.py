@@ -315,7 +315,7 @@ def test_what_the_lesson_says_of_the_record_is_so():
         assert all(one["loss"][-1] < one["loss"][0] / 3 for one in figures.runs_of(record, 8, 32, cut))
 
 
-def test_a_letter_of_the_plates_is_about_nine_pixels_tall():
+def test_a_letter_of_the_plates_is_about_eight_pixels_tall():
     """Lesson 1 says so; dark rows are counted in the middle of bright plates, drawn straight on."""
     from dataclasses import replace
 
@@ -327,7 +327,7 @@ def test_a_letter_of_the_plates_is_about_nine_pixels_tall():
         y0, x0, y1, x1 = (edge * 96 for edge in panels.regions(scene)["code"])
         plate = panels.draw(scene, 96).double().mean(0)[round(y0) + 2 : round(y1) - 2, round(x0) + 4 : round(x1) - 4]
         heights.append(int((plate.amin(1) < plate.median() / 2).sum()))
-    assert 8 <= sum(heights) / len(heights) <= 10
+    assert 7 <= sum(heights) / len(heights) <= 9
 
 
 @pytest.mark.slow
