@@ -17,7 +17,7 @@ from .scene import Scene
 
 CELL = 0.1  # metres
 DISTANCE = 9.0  # cells
-VIEW = 5.4  # cells that the picture shows at that distance
+VIEW = 5.5  # cells that the picture shows at that distance
 CENTRE = 2.0  # the middle of the board, in cells
 ORIGIN, EXTENT = -1.2, 6.4  # the flat canvas reaches from -1.2 to 5.2 cells, both ways
 
@@ -46,9 +46,9 @@ def camera(scene: Scene) -> Camera:
 
 
 def project(view: Camera, points: np.ndarray) -> np.ndarray:
-    """Panel points to the picture: (n, 2) as (x, y) in cells -> (n, 2) as (y, x), fractions of the picture."""
+    """Panel points to the picture: (n, 2) as (x, y) in cells -> (2, n), y and x as fractions of the picture."""
     u, v, w = view.to_picture[:, :2] @ points.T + view.to_picture[:, 2:]
-    return np.stack([v / w, u / w], axis=1)
+    return np.stack([v, u]) / w
 
 
 @lru_cache(maxsize=8)

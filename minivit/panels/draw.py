@@ -1,6 +1,6 @@
 """From a scene to a picture: stamp the parts on a flat canvas, photograph it, let the light fall on it.
 
-The flat canvas is the panel seen straight on, twice as fine as the picture. `draw` gives the picture;
+The flat canvas is the panel seen straight on, finer than the picture. `draw` gives the picture;
 `draw_parts` gives also what a picture alone cannot tell: which pixel belongs to what, and how far it is.
 """
 
@@ -67,9 +67,9 @@ def draw_parts(scene: Scene, size: int = 96) -> Parts:
 def regions(scene: Scene) -> dict[str, tuple[float, float, float, float]]:
     """Where each part is in the picture: (y0, x0, y1, x1) as fractions. Without damage there is no "damage"."""
     boxes = {"panel": (-EARS, -EDGE, BOARD + EARS, BOARD + EDGE)}  # x0, y0, x1, y1 in cells
-    halves = sprites.HALF | {"badge": sprites.BADGE_HALF[scene.badge_shape]}
-    for part, (half_x, half_y) in halves.items():
-        slot = scene.slots[part]
+    slots = scene.slots
+    for part, (half_x, half_y) in {"badge": sprites.BADGE_HALF[scene.badge_shape], **sprites.HALF}.items():
+        slot = slots[part]
         if slot.rows > slot.cols:
             half_x, half_y = half_y, half_x
         x, y = slot.x + slot.cols / 2, slot.y + slot.rows / 2
@@ -77,19 +77,19 @@ def regions(scene: Scene) -> dict[str, tuple[float, float, float, float]]:
     hurt = bounds(scene)
     if hurt is not None:
         boxes["damage"] = hurt
-    corners = [(x, y) for x0, y0, x1, y1 in boxes.values() for x, y in ((x0, y0), (x1, y0), (x1, y1), (x0, y1))]
-    points = project(camera(scene), np.array(corners)).clip(0, 1).reshape(len(boxes), 4, 2)
-    edges = np.concatenate([points.min(1), points.max(1)], axis=1).tolist()
-    return {part: tuple(edge) for part, edge in zip(boxes, edges, strict=True)}
+    corners = np.array(list(boxes.values()))[:, [[0, 1], [2, 1], [2, 3], [0, 3]]].reshape(-1, 2)
+    v, u = project(camera(scene), corners).reshape(2, -1, 4)
+    edges = np.stack([v.min(1), u.min(1), v.max(1), u.max(1)], axis=1).clip(0, 1).tolist()
+    return dict(zip(boxes, map(tuple, edges), strict=True))
 
 
 def _cell(scene: Scene, size: int) -> int:
-    """Pixels to a cell of the flat canvas: twice the picture's, and a multiple of 5 so that edges fall on pixels."""
+    """Pixels to a cell of the flat canvas: 1.75 times the picture's, in tens so that edges fall on pixels."""
     if not isinstance(scene, Scene):
         raise ValueError(f"draw wants a Scene, not {type(scene).__name__}; get one from sample_scene(seed)")
     if isinstance(size, bool) or not isinstance(size, int) or not MIN_SIZE <= size <= MAX_SIZE:
         raise ValueError(f"size {size!r}: give a whole number of pixels from {MIN_SIZE} to {MAX_SIZE}, such as 96")
-    return 5 * max(2, round(2 * size / VIEW / 5))
+    return 10 * max(1, round(1.75 * size / VIEW / 10))
 
 
 def _flat(scene: Scene, cell: int, parts: bool) -> tuple[np.ndarray, np.ndarray | None]:

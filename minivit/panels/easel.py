@@ -21,18 +21,12 @@ class Sprite(NamedTuple):
         """Lay the sprite over a (3, H, W) canvas, in place."""
         height, width = self.keep.shape
         patch = canvas[:, top : top + height, left : left + width]
-        edge = self.opaque
-        if edge:
-            self._blend(patch, slice(0, edge))
-            self._blend(patch, slice(height - edge, height))
-            patch[:, edge:-edge] = self.colour[:, edge:-edge]
-        else:
-            self._blend(patch, slice(0, height))
-
-    def _blend(self, patch: np.ndarray, rows: slice) -> None:
-        part = patch[:, rows]
-        part *= self.keep[rows]
-        part += self.colour[:, rows]
+        for rows in (slice(self.opaque), slice(-self.opaque, None)) if self.opaque else (slice(None),):
+            edge = patch[:, rows]
+            edge *= self.keep[rows]
+            edge += self.colour[:, rows]
+        if self.opaque:
+            patch[:, self.opaque : -self.opaque] = self.colour[:, self.opaque : -self.opaque]
 
 
 class Easel:

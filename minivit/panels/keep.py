@@ -8,7 +8,7 @@ them; the last one is the cell size in pixels.
 from collections.abc import Callable
 from functools import lru_cache, wraps
 
-LARGE = 100  # pixels to a cell; pictures of 277 px and up have larger ones
+LARGE = 100  # pixels to a cell; pictures of 300 px and up have cells as large as this
 
 
 def kept(large: int) -> Callable[[Callable], Callable]:

@@ -128,18 +128,22 @@ def _plate(cell: int) -> Sprite:
     return e.sprite()
 
 
+@kept(large=48)
+def _paper(character: str, cell: int) -> np.ndarray:
+    """What a printed character of a code lets through of the plate below: 1 beside it, 0.07 in its strokes."""
+    return 1 - 0.93 * lettering(character, 0.47 * cell, (0.30 if character == "-" else 0.46) * cell, bold=0.035)
+
+
 def code_plate(code: str, cell: int) -> Sprite:
     """A plate of light metal, the asset code in black: five characters, each in its own half cell."""
     plate = _plate(cell)
     colour = plate.colour.copy()
     height, width = plate.keep.shape
     for character, middle in zip(code, (-1.03, -0.51, 0.0, 0.51, 1.03), strict=True):
-        glyph = lettering(character, 0.47 * cell, (0.30 if character == "-" else 0.46) * cell, bold=0.035)
-        rows, cols = glyph.shape
-        left = round(width / 2 + middle * cell - cols / 2)
-        top = round((height - rows) / 2)
-        spot = colour[:, top : top + rows, left : left + cols]
-        spot *= 1 - 0.93 * glyph
+        paper = _paper(character, cell)
+        rows, cols = paper.shape
+        left, top = round(width / 2 + middle * cell - cols / 2), round((height - rows) / 2)
+        colour[:, top : top + rows, left : left + cols] *= paper
     return Sprite(colour, plate.keep, plate.solid)
 
 

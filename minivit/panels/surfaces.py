@@ -39,7 +39,7 @@ def roughness(grid: int, seed: int, cell: int) -> np.ndarray:
 
 
 def canvas_pixels(cell: int) -> int:
-    """Side of the flat canvas for a cell size that is a multiple of 5."""
+    """Side of the flat canvas for a cell size that is a multiple of 10."""
     return round(EXTENT * cell)
 
 

@@ -99,7 +99,7 @@ def _crack(patch, x, y, found, rough, slow, body, cell):
     distance = _distance(x, y, found)
     down = _downhill(distance, cell)
     flake = distance - 0.008 * np.abs(rough) - 0.014 * np.abs(slow)
-    primer = _bare(body, 0.62, 0.42) + 0.13 * down + 0.045 * rough
+    primer = _bare(body, 0.67, 0.40) + 0.13 * down + 0.045 * rough
     _darken(patch, 0.30 * coverage(flake - 0.012, cell, soft=0.06))
     _lay(patch, primer * _rgb(1.0, 0.985, 0.955) + 0.15 * body, coverage(flake, cell))
     gap = distance + 0.070 + 0.009 * rough + 0.017 * slow
