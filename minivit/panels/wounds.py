@@ -102,7 +102,7 @@ def _crack(patch, x, y, found, rough, slow, body, cell):
     primer = _bare(body, 0.67, 0.40) + 0.13 * down + 0.045 * rough
     _darken(patch, 0.30 * coverage(flake - 0.012, cell, soft=0.06))
     _lay(patch, primer * _rgb(1.0, 0.985, 0.955) + 0.15 * body, coverage(flake, cell))
-    gap = distance + 0.070 + 0.009 * rough + 0.017 * slow
+    gap = distance + 0.083 + 0.009 * rough + 0.017 * slow
     _darken(patch, 0.72 * coverage(gap - 0.008, cell, soft=0.03))
     _darken(patch, 0.95 * coverage(gap, cell))
     return flake
