@@ -10,7 +10,8 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PLACES = ["_config.yml", "README.md", "CITATION.cff", "CONTRIBUTING.md", "book/*.md", "book/_ext/*.py", "notebooks/*.ipynb"]
+PLACES = ["_config.yml", "README.md", "CITATION.cff", "CONTRIBUTING.md", "book/*.md", "book/_ext/*.py"]
+PLACES += ["notebooks/*.ipynb"]
 
 
 def address() -> str:
