@@ -1,10 +1,10 @@
 """A seeded world of equipment panels: one scene gives a picture, its masks, its depth, its words, its report."""
 
-from .batches import Batch, batch
-from .describe import PHRASINGS, Question, all_captions, caption, captions, questions, report
-from .draw import PARTS, Parts, draw, draw_parts, regions
-from .rules import Combination, combinations, right_action, split_of, split_of_code
-from .scene import Scene, sample_scene
+from minivit.panels.batches import Batch, batch
+from minivit.panels.describe import PHRASINGS, Question, all_captions, caption, captions, questions, report
+from minivit.panels.draw import PARTS, Parts, draw, draw_parts, regions
+from minivit.panels.rules import Combination, combinations, right_action, split_of, split_of_code
+from minivit.panels.scene import Scene, sample_scene
 
 __all__ = [
     "PARTS",

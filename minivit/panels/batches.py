@@ -13,8 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import multiprocessing
 
-from .draw import PARTS, draw, draw_parts
-from .scene import Scene, sample_scene
+from minivit.panels.draw import PARTS, draw, draw_parts
+from minivit.panels.scene import Scene, sample_scene
 
 
 class Batch(NamedTuple):

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from .scene import Scene
+from minivit.panels.scene import Scene
 
 CELL = 0.1  # metres
 DISTANCE = 9.0  # cells

@@ -11,8 +11,8 @@ from math import pi
 from random import Random
 from typing import NamedTuple
 
-from .layout import quadrant
-from .scene import Scene
+from minivit.panels.layout import quadrant
+from minivit.panels.scene import Scene
 
 
 class Knot(NamedTuple):

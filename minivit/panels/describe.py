@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-from . import rules
-from .draw import regions
-from .rules import Combination
-from .scene import Scene
+from minivit.panels import rules
+from minivit.panels.draw import regions
+from minivit.panels.rules import Combination
+from minivit.panels.scene import Scene
 
 _DAMAGE = {"none": "no damage", "crack": "a crack", "scratch": "a scratch", "burn": "a burn"}
 _MOUNT = {"rack": "in a rack", "wall": "on a wall"}
@@ -74,7 +74,7 @@ def questions(scene: Scene) -> list[Question]:
 
 def report(scene: Scene):
     """The true inspection report of a scene, a `minivit.reports.Report`."""
-    from ..reports import Report
+    from minivit.reports import Report
 
     box = {part: tuple(round(edge, 2) for edge in edges) for part, edges in regions(scene).items()}
     damage = {"kind": scene.damage}

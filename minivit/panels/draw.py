@@ -9,14 +9,14 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from . import sprites, surfaces
-from .camera import VIEW, Camera, camera, depth_of, panel_points, photograph, project
-from .damage import bounds
-from .layout import BOARD
-from .light import develop, shadow
-from .scene import Scene
-from .surfaces import EARS, EDGE, VARIANTS, place
-from .wounds import paint
+from minivit.panels import sprites, surfaces
+from minivit.panels.camera import VIEW, Camera, camera, depth_of, panel_points, photograph, project
+from minivit.panels.damage import bounds
+from minivit.panels.layout import BOARD
+from minivit.panels.light import develop, shadow
+from minivit.panels.scene import Scene
+from minivit.panels.surfaces import EARS, EDGE, VARIANTS, place
+from minivit.panels.wounds import paint
 
 PARTS = ("panel", "badge", "icon", "code", "label", "lamps", "damage")
 MIN_SIZE, MAX_SIZE = 32, 2048

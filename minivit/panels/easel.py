@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .shapes import coverage
+from minivit.panels.shapes import coverage
 
 Colour = tuple[float, float, float]
 

@@ -7,7 +7,7 @@ origin in the upper left corner. A cell is 0.1 m.
 from functools import cache
 from typing import NamedTuple
 
-from .rules import PLACES
+from minivit.panels.rules import PLACES
 
 BOARD = 4
 

@@ -5,10 +5,10 @@ from math import cos, radians, sin
 
 import numpy as np
 
-from .camera import CENTRE, ORIGIN
-from .scene import Scene
-from .shapes import clamp
-from .surfaces import EARS, EDGE, canvas_pixels
+from minivit.panels.camera import CENTRE, ORIGIN
+from minivit.panels.scene import Scene
+from minivit.panels.shapes import clamp
+from minivit.panels.surfaces import EARS, EDGE, canvas_pixels
 
 TINTS = {"bright": (1.02, 1.02, 1.02), "dim": (0.56, 0.58, 0.63), "warm": (1.03, 0.90, 0.70)}
 

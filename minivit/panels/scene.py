@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from operator import index
 from random import Random
 
-from . import rules
-from .layout import Slot, packings
-from .rules import Combination
+from minivit.panels import rules
+from minivit.panels.layout import Slot, packings
+from minivit.panels.rules import Combination
 
 _WORDS = {
     "colour": rules.COLOURS,

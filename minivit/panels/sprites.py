@@ -8,11 +8,11 @@ from random import Random
 
 import numpy as np
 
-from . import shapes
-from .easel import Easel, Sprite
-from .keep import kept
-from .lettering import lettering
-from .shapes import box, circle, coverage, polygon, segment, stroke
+from minivit.panels import shapes
+from minivit.panels.easel import Easel, Sprite
+from minivit.panels.keep import kept
+from minivit.panels.lettering import lettering
+from minivit.panels.shapes import box, circle, coverage, polygon, segment, stroke
 
 LEVELS = {"ok": (0.13, 0.60, 0.33), "warning": (0.98, 0.67, 0.08), "fault": (0.85, 0.15, 0.15)}
 INK = (0.07, 0.08, 0.09)

@@ -3,11 +3,11 @@
 import numpy as np
 from PIL import Image
 
-from .camera import EXTENT, ORIGIN
-from .easel import Easel, Sprite
-from .keep import kept
-from .shapes import box, coverage
-from .sprites import screw
+from minivit.panels.camera import EXTENT, ORIGIN
+from minivit.panels.easel import Easel, Sprite
+from minivit.panels.keep import kept
+from minivit.panels.shapes import box, coverage
+from minivit.panels.sprites import screw
 
 COLOURS = {
     "white": (0.90, 0.89, 0.85),

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from .camera import ORIGIN
-from .damage import Stroke, bounds, strokes
-from .scene import Scene
-from .shapes import clamp, coverage
-from .surfaces import COLOURS, place, roughness
+from minivit.panels.camera import ORIGIN
+from minivit.panels.damage import Stroke, bounds, strokes
+from minivit.panels.scene import Scene
+from minivit.panels.shapes import clamp, coverage
+from minivit.panels.surfaces import COLOURS, place, roughness
 
 _HALO = 0.16  # cells around the damage that shadow and haze may reach
 
