@@ -1,6 +1,7 @@
 # Two commands matter: `make book` reads the book, `make test` proves it. Needs Python 3.11 or later.
 PYTHON ?= python3
-# An index of torch wheels, for instance https://download.pytorch.org/whl/cpu for a build without CUDA. Empty: PyPI's.
+# An index of torch wheels, for instance https://download.pytorch.org/whl/cpu for a build without CUDA; its 2.13.0+cpu counts
+# as newer than PyPI's 2.13.0. Empty: PyPI's.
 TORCH_INDEX ?=
 # The torch of the Colab-version run.
 COLAB_TORCH ?= torch
@@ -10,7 +11,7 @@ ONLY ?=
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 COLAB := .venv-colab/bin/python -m pip install --quiet --disable-pip-version-check
-INDEX := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 PYTEST := $(BIN)/python -m pytest
 
 # A variable of the environment serves as well: TORCH_INDEX=... make book.

@@ -6,6 +6,7 @@ import torch
 from hypothesis import HealthCheck, settings
 
 torch.set_float32_matmul_precision("highest")
+torch.backends.cudnn.allow_tf32 = False
 
 settings.register_profile("seeded", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("long", max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])

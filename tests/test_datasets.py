@@ -14,8 +14,10 @@ import pytest
 import torch
 from PIL import Image
 
-from minivit.images import datasets
-from minivit.images.datasets import CIFAR10_NAMES, DIGIT_FORMS, cifar10, digits, digits_by_writer, digits_split
+from minivit.images import cifar
+from minivit.images.cifar import CIFAR10_NAMES, cifar10
+from minivit.images.handwriting import DIGIT_FORMS, digits, digits_by_writer, digits_split
+from minivit.images.labelled import Labelled
 
 # Digits
 
@@ -120,7 +122,7 @@ def table(pixels: np.ndarray, labels: list, *, nested: bool = True) -> pa.Table:
     return pa.table({"img.bytes": files, "img.path": paths, "label": pa.array(labels, pa.int64())})
 
 
-def expect(data: datasets.Labelled, pixels: np.ndarray, labels: list[int]) -> None:
+def expect(data: Labelled, pixels: np.ndarray, labels: list[int]) -> None:
     assert data.images.dtype == torch.uint8 and data.labels.dtype == torch.int64
     assert torch.equal(data.images, torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy()))
     assert data.labels.tolist() == labels
@@ -256,8 +258,8 @@ class Hub:
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
     played = Hub()
-    monkeypatch.setattr(datasets, "CIFAR10_ADDRESS", played.address + datasets.CIFAR10_FILE)
-    monkeypatch.setattr(datasets, "CIFAR10_ROWS", {"train": 9, "test": 6})
+    monkeypatch.setattr(cifar, "CIFAR10_ADDRESS", played.address + cifar.CIFAR10_FILE)
+    monkeypatch.setattr(cifar, "CIFAR10_ROWS", {"train": 9, "test": 6})
     monkeypatch.setenv("MINIVIT_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("MINIVIT_CIFAR10", raising=False)
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
@@ -314,7 +316,7 @@ def test_an_interrupted_download_leaves_nothing_behind(hub, tmp_path, monkeypatc
         target.write(source.read(100))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(datasets.shutil, "copyfileobj", interrupt)
+    monkeypatch.setattr(cifar.shutil, "copyfileobj", interrupt)
     with pytest.raises(KeyboardInterrupt):
         cifar10("test")
     assert kept(tmp_path) == []
@@ -324,7 +326,7 @@ def test_without_a_network_the_address_and_the_way_out_are_named(hub, monkeypatc
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    monkeypatch.setattr(datasets, "CIFAR10_ADDRESS", f"http://127.0.0.1:{port}/" + datasets.CIFAR10_FILE)
+    monkeypatch.setattr(cifar, "CIFAR10_ADDRESS", f"http://127.0.0.1:{port}/" + cifar.CIFAR10_FILE)
     with pytest.raises(OSError, match=rf"127.0.0.1:{port}/train-00000-of-00001.parquet .*Connect to the network, or"):
         cifar10("train")
 
@@ -337,7 +339,7 @@ def test_a_cache_that_cannot_be_written_is_an_os_error(hub, tmp_path, monkeypatc
 
 
 def test_the_real_address_is_the_hubs():
-    assert datasets.CIFAR10_ADDRESS.format(split="train") == (
+    assert cifar.CIFAR10_ADDRESS.format(split="train") == (
         "https://huggingface.co/datasets/uoft-cs/cifar10/resolve/main/plain_text/train-00000-of-00001.parquet"
     )
-    assert datasets.CIFAR10_ROWS == {"train": 50_000, "test": 10_000}
+    assert cifar.CIFAR10_ROWS == {"train": 50_000, "test": 10_000}

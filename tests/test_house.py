@@ -11,6 +11,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -36,7 +38,8 @@ def imported(source: str) -> set[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "imports are absolute here: a relative one hides its room"
             names |= {node.module} if node.module != "minivit" else {f"minivit.{alias.name}" for alias in node.names}
     return {name.split(".")[1] for name in names if name.startswith("minivit.")}
 
@@ -63,6 +66,34 @@ def test_the_wrong_order_is_found():
     assert out_of_order("patches", "def f():\n    from minivit import images", order) == {"images"}
     assert out_of_order("images", "import minivit.teach.check", order) == {"teach"}
     assert out_of_order("images", "from minivit.patches import Grid", order) == set()
+    with pytest.raises(AssertionError, match="absolute"):
+        out_of_order("images", "from ..teach import check", order)
+
+
+def circle(imports: dict[str, set[str]]) -> list[str]:
+    """Files in or behind a circle of imports: what is left when those that import nothing left are taken away."""
+    left = dict(imports)
+    while free := [name for name, others in left.items() if not others & left.keys()]:
+        for name in free:
+            del left[name]
+    return sorted(left)
+
+
+def at_the_top(path: Path, known: set[str]) -> set[str]:
+    """The known modules that a file imports at once; a package counts only for names of its own."""
+    names = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                names.add(inner if inner in known else node.module)
+    return names & known
+
+
+def test_no_circles_between_files():
+    named = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in FILES}
+    assert circle({name: at_the_top(path, set(named)) for name, path in named.items()}) == []
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == ["a", "b", "c"]
 
 
 def lines_of_code(source: str) -> int:
@@ -92,6 +123,22 @@ def test_code_lines_are_counted():
 def test_no_grab_bags_and_nothing_unpickled(path):
     assert path.stem not in {"utils", "util", "common", "helpers", "misc"}
     assert not re.search(r"torch\.(save|load)\(|pickle\.load", path.read_text())
+    assert broken_rules(path.read_text()) == []
+
+
+def broken_rules(source: str) -> list[str]:
+    """Rule 3: nothing asks hasattr, and no function takes ** to pass it on."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "hasattr":
+            found.append(f"line {node.lineno}: hasattr")
+        if isinstance(node, ast.FunctionDef) and node.args.kwarg:
+            found.append(f"line {node.lineno}: **{node.args.kwarg.arg}")
+    return found
+
+
+def test_broken_rules_are_found():
+    assert broken_rules("def f(a, **rest):\n    return hasattr(a, 'b')") == ["line 1: **rest", "line 2: hasattr"]
 
 
 def test_import_is_light():
@@ -129,19 +176,36 @@ def test_one_version():
     assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text()
 
 
+def pins(name: str) -> dict[str, str]:
+    lines = (ROOT / name).read_text().splitlines()
+    return {canonicalize_name(line.split("==")[0]): line.split("==")[1] for line in lines if line and line[0] != "#"}
+
+
+def outside(wanted: list[str], tested: dict[str, str]) -> list[str]:
+    """The requirements that the tested versions do not satisfy."""
+    needs = [Requirement(text) for text in wanted]
+    return [
+        str(need)
+        for need in needs
+        if canonicalize_name(need.name) in tested
+        and not need.specifier.contains(tested[canonicalize_name(need.name)], prereleases=True)
+    ]
+
+
 def test_tested_versions_satisfy_the_ranges():
-    pins = dict(
-        line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if line and line[0] != "#"
-    )
-    assert pins["torch"] == "2.13.0"
     with open(ROOT / "pyproject.toml", "rb") as file:
         project = tomllib.load(file)["project"]
-    wanted = [
-        *project["dependencies"],
-        *(need for extra in project["optional-dependencies"].values() for need in extra),
-    ]
-    names = {re.split(r"[<>=]", text)[0].strip().lower() for text in wanted}
-    assert names <= {name.lower() for name in pins}, "run tools/constraints.py"
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *(need for extra in extras.values() for need in extra)]
+    tested = pins("constraints.txt")
+    assert {canonicalize_name(Requirement(text).name) for text in wanted} <= tested.keys(), "run tools/constraints.py"
+    assert (
+        outside(wanted, tested)
+        == []
+        == outside([*project["dependencies"], *extras["lessons"]], pins("constraints-colab.txt"))
+    )
+    assert tested["torch"] == "2.13.0", "a local label such as +cpu is unknown to PyPI"
+    assert outside(["numpy>=3"], tested) == ["numpy>=3"]
 
 
 def test_the_repo_speaks_of_the_project_alone():

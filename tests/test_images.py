@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from minivit import images
-from minivit.images import datasets, decoding, pixels
+from minivit.images import cifar, decoding, handwriting, labelled, pixels
 
 
 def png(*shape: int, seed: int = 0) -> bytes:
@@ -29,7 +29,9 @@ def test_the_names_of_the_rooms_behind_are_here_too():
     for room, names in (
         (decoding, ("decode", "load", "from_array")),
         (pixels, ("to_float", "to_uint8", "resize", "fit", "MAX_PIXELS")),
-        (datasets, ("digits", "digits_split", "digits_by_writer", "cifar10", "Labelled", "Split")),
+        (handwriting, ("digits", "digits_split", "digits_by_writer")),
+        (cifar, ("cifar10",)),
+        (labelled, ("Labelled", "Split")),
     ):
         for name in names:
             assert getattr(images, name) is getattr(room, name)

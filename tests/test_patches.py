@@ -174,11 +174,35 @@ def test_sizes_that_do_not_fit_are_refused_with_the_numbers(height, width, patch
         (lambda: ConvPatchEmbed(4, 5)(torch.zeros(1, 3, 6, 8)), "not divisible"),
         (lambda: linear_from_conv(torch.zeros(2, 3, 4, 5)), r"\(D, C, P, P\)"),
         (lambda: conv_from_linear(torch.zeros(2, 10), 2), "patches of side 2"),
+        (lambda: conv_from_linear(torch.zeros(2, 12), 0), "at least 1; got 0"),
+        (lambda: conv_from_linear([[1.0]], 1), "must be a tensor; got list"),
+        (lambda: patchify([[1]], 2), "must be a tensor; got list"),
+        (lambda: unpatchify(torch.zeros(6, 12), Grid(2, 3), -2), "at least 1; got -2"),
+        (lambda: unpatchify(torch.zeros(6, 12), Grid(2, 3), 2.0), "whole number"),
+        (lambda: unpatchify(torch.zeros(6, 12), 6, 2), "a grid is a pair"),
+        (lambda: unpatchify(torch.zeros(6, 12), Grid(-2, -3), 2), "rows must be a whole number of patches"),
+        (lambda: PatchEmbed(2.0, 5), "patch side"),
+        (lambda: PatchEmbed(0, 5), "patch side"),
+        (lambda: ConvPatchEmbed(4, -1), "width D must be a whole number of values, at least 1; got -1"),
+        (lambda: ConvPatchEmbed(4, 5, channels=0), "channels"),
+        (
+            lambda: PatchEmbed(2, 5)(torch.zeros(1, 3, 4, 4, dtype=torch.float64)),
+            "float64 and the weights torch.float32",
+        ),
+        (lambda: Grid.of(224.0, 224, 16), "height must be a whole number of pixels"),
+        (lambda: Grid.of(224, "224", 16), "width must be a whole number of pixels"),
+        (lambda: cost(224, 224, 16, layers=-1), "layers"),
+        (lambda: cost(224, 224, 16, model_width=0), "model_width"),
     ],
 )
 def test_wrong_shapes_are_refused(call, says):
     with pytest.raises(ValueError, match=says):
         call()
+
+
+def test_autocast_takes_float32_pixels():
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert PatchEmbed(2, 5)(torch.zeros(1, 3, 4, 6)).dtype == torch.bfloat16
 
 
 def test_one_pixel_and_a_long_strip_work():

@@ -23,10 +23,10 @@ def address() -> str:
 def rewritten(text: str, repository: str) -> str:
     """The text with each form of the project's address set to this repository: its own, its site, Colab's, Binder's."""
     owner, name = repository.removeprefix("https://github.com/").split("/")
-    pair = r"[\w.-]+/minivit(?![\w-])"
+    pair = rf"[\w.-]+/(?:minivit|{re.escape(name)})(?![\w-])"
     forms = [
         (rf"https://github\.com/{pair}", repository),
-        (r"https://[\w-]+\.github\.io/minivit(?![\w-])", f"https://{owner}.github.io/{name}"),
+        (rf"https://[\w-]+\.github\.io/(?:minivit|{re.escape(name)})(?![\w-])", f"https://{owner}.github.io/{name}"),
         (
             rf"https://colab\.research\.google\.com/github/{pair}",
             f"https://colab.research.google.com/github/{owner}/{name}",

@@ -1,4 +1,4 @@
-"""Write constraints.txt and environment.yml from what is installed: the versions that the tests ran with.
+"""Write constraints.txt from what is installed: the versions that the tests ran with.
 
 python tools/constraints.py
 """
@@ -10,19 +10,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAD = "# Every tested version, by tools/constraints.py. torch has no +cpu here: PyPI does not know that name.\n"
-ENVIRONMENT = """\
-# For conda and Binder: the versions of constraints.txt. torch comes from its CPU index; on a GPU leave that line out.
-name: minivit
-channels: [conda-forge]
-dependencies:
-  - python=3.11
-  - pip
-  - pip:
-      - --extra-index-url https://download.pytorch.org/whl/cpu
-      - --constraint constraints.txt
-      - torch
-      - -e .[lessons,book]
-"""
 
 
 def frozen() -> list[str]:
@@ -34,5 +21,6 @@ def frozen() -> list[str]:
 
 
 if __name__ == "__main__":
-    (ROOT / "constraints.txt").write_text(HEAD + "\n".join(frozen()) + "\n")
-    (ROOT / "environment.yml").write_text(ENVIRONMENT)
+    temporary = ROOT / "constraints.txt.part"
+    temporary.write_text(HEAD + "\n".join(frozen()) + "\n")
+    temporary.replace(ROOT / "constraints.txt")

@@ -3,12 +3,14 @@
     B images, C channels (RGB first), H W pixels; a picture is (C, H, W), a batch is (B, C, H, W)
 
 `pixels` changes type and size, `decoding` reads files and bytes, `shipped` knows the pictures inside scikit-image and
-scikit-learn, `folders` reads your own, `datasets` holds handwritten digits and CIFAR-10. Their names are all here too.
+scikit-learn, `folders` reads your own, `handwriting` and `cifar` are data sets with labels. Their names are all here.
 """
 
-from minivit.images.datasets import Labelled, Split, cifar10, digits, digits_by_writer, digits_split
+from minivit.images.cifar import cifar10
 from minivit.images.decoding import decode, from_array, load
 from minivit.images.folders import Folder, Skipped, folder
+from minivit.images.handwriting import digits, digits_by_writer, digits_split
+from minivit.images.labelled import Labelled, Split
 from minivit.images.pixels import MAX_PIXELS, fit, resize, to_float, to_uint8
 from minivit.images.shipped import Sample, sample, samples
 

@@ -119,6 +119,30 @@ def test_nbval_refuses_an_output_that_differs(tmp_path):
         assert (nbval(tmp_path / f"{name}.ipynb").returncode == 0) is passes
 
 
+def runner(path: Path) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, ROOT / "tools" / "notebooks.py", path], stderr=subprocess.DEVNULL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ends", ["by an error", "by a kill"])
+def test_a_lesson_that_does_not_finish_is_left_as_it_was(ends, tmp_path):
+    reached = tmp_path / "reached"
+    last = "raise RuntimeError" if ends == "by an error" else "import time; time.sleep(60)"
+    cells = [nbformat.v4.new_code_cell(source) for source in (f"open({str(reached)!r}, 'w').close()", last)]
+    path = tmp_path / "lesson.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    before = path.read_bytes()
+    process = runner(path)
+    if ends == "by a kill":
+        deadline = time.monotonic() + 60
+        while not reached.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.kill()
+    assert process.wait(timeout=60) != 0 and reached.exists()
+    assert path.read_bytes() == before
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["lesson.ipynb", "reached"]
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("path", LESSONS, ids=IDS)
 def test_the_runner_twice_leaves_the_same_bytes(path, tmp_path):

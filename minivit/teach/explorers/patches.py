@@ -71,9 +71,10 @@ class Explorer:
         def layout(width: int) -> Any:
             return kit.Layout(width=f"{width}px", max_width="100%")
 
-        def slider(kind: Any, name: str, width: int, **choices: Any) -> Any:
-            style = {"description_width": "100px"}
-            return kind(description=name, style=style, layout=layout(width), **choices)
+        style = {"description_width": "100px"}
+
+        def steps(name: str, options: tuple, value: int) -> Any:
+            return kit.SelectionSlider(options=options, value=value, description=name, style=style, layout=layout(296))
 
         def menu(name: str, options: list, label: int, width: int) -> Any:
             style = {"description_width": f"{label}px"}
@@ -82,10 +83,10 @@ class Explorer:
         self.choice = menu("Picture", list(self.pictures), 100, 420)
         self.whole = menu("Part", [("middle square", False), ("whole", True)], 40, 190)
         self.upload_box = kit.HBox([])
-        self.patch = slider(kit.SelectionSlider, "Patch side P", 296, options=PATCHES, value=16)
-        self.numbers = slider(kit.SelectionSlider, "Numbers kept", 296, options=NUMBERS, value=48)
-        self.size = slider(kit.SelectionSlider, "Image side", 296, options=SIZES, value=224)
-        self.token = slider(kit.IntSlider, "Token", 616, min=0, max=195)
+        self.patch = steps("Patch side P", PATCHES, 16)
+        self.numbers = steps("Numbers kept", NUMBERS, 48)
+        self.size = steps("Image side", SIZES, 224)
+        self.token = kit.IntSlider(min=0, max=195, description="Token", style=style, layout=layout(616))
         self.patch.add_class("mv-knob")  # the main knob
         self.play = kit.Play(min=0, max=195, interval=200, show_repeat=False, layout=kit.Layout(width="auto"))
         self.message, self.tiles, self.note, self.table = kit.HTML(), kit.HTML(), kit.HTML(), kit.HTML()
