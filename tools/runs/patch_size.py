@@ -42,12 +42,21 @@ def recipe() -> dict:
     return space
 
 
-def curve(space: dict, patch: int, width: int, cut: str, rate: float, seed: int) -> Iterator[tuple[int, float, float]]:
-    """(step, loss, share of unseen codes read), every hundred steps."""
+def made(space: dict, patch: int, width: int, cut: str, seed: int) -> torch.nn.Module:
+    """A fresh reader; the seed also fixes the batches that it will be shown."""
     torch.manual_seed(seed)
-    reader = space["Reader"](patch, width, space[cut]).to(space["device"])
+    return space["Reader"](patch, width, space[cut]).to(space["device"])
+
+
+def learnt(space: dict, reader: torch.nn.Module, rate: float) -> Iterator[tuple[int, float, float]]:
+    """(step, loss, share of unseen codes read), every hundred steps."""
     for step, loss in space["train"](reader, *space["seen"], rate=rate):
         yield step, loss, space["codes_read"](reader, *space["unseen"])
+
+
+def curve(space: dict, patch: int, width: int, cut: str, rate: float, seed: int) -> Iterator[tuple[int, float, float]]:
+    """One run from nothing: (step, loss, share of unseen codes read), every hundred steps."""
+    return learnt(space, made(space, patch, width, cut, seed), rate)
 
 
 def main() -> None:
@@ -56,10 +65,13 @@ def main() -> None:
     for seed in SEEDS:
         for patch, width, cut, rate in RUNS:
             start = time.perf_counter()
-            steps, losses, read = zip(*curve(space, patch, width, cut, rate, seed), strict=True)
+            reader = made(space, patch, width, cut, seed)
+            steps, losses, read = zip(*learnt(space, reader, rate), strict=True)
             run = {"patch": patch, "width": width, "cut": cut, "rate": rate, "seed": seed}
             run["seconds"] = round(time.perf_counter() - start, 1)
             run |= {"steps": steps, "loss": [round(x, 4) for x in losses], "read": [round(x, 4) for x in read]}
+            run["read_seen"] = round(space["codes_read"](reader, *(part[:800] for part in space["seen"])), 4)
+            run["weights"] = sum(weight.numel() for weight in reader.parameters())
             runs.append(run)
             print(f"seed {seed}  P {patch}  D {width}  {cut}  {run['seconds']} s  {read[-1]:.3f}", flush=True)
     place = f"{platform.machine()}, {torch.get_num_threads()} threads, {space['device']}, torch {torch.__version__}"
