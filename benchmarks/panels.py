@@ -11,7 +11,7 @@ WORKERS, SCENES, ROUNDS, SIZE = 2, 800, 5, 96
 
 
 def draw_and_describe(first: int, count: int, parts: bool) -> int:
-    """What one worker does: sample, draw and describe `count` scenes."""
+    """What one worker does: sample, draw and describe `count` scenes from seed `first` on; gives `count`."""
     for seed in range(first, first + count):
         scene = panels.sample_scene(seed)
         panels.draw_parts(scene, SIZE) if parts else panels.draw(scene, SIZE)
@@ -39,9 +39,16 @@ def _rates(work, parts: bool) -> list[float]:
     return sorted(rates)
 
 
+def _load() -> str:
+    """How busy the machine is; Windows does not tell."""
+    try:
+        return f"; load {os.getloadavg()[0]:.1f} before"
+    except (AttributeError, OSError):
+        return ""
+
+
 def main() -> None:
-    load = f"; load {os.getloadavg()[0]:.1f} before" if hasattr(os, "getloadavg") else ""
-    print(f"{SIZE} px, {WORKERS} workers, {ROUNDS} rounds of {SCENES} scenes{load}")
+    print(f"{SIZE} px, {WORKERS} workers, {ROUNDS} rounds of {SCENES} scenes{_load()}")
     print(f"{'scenes/s':44} {'median':>7} {'lowest':>7} {'highest':>7} {'goal':>6}")
     rows = [
         ("picture, caption, questions, report", _in_workers, False, 1500),
