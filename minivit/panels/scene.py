@@ -26,12 +26,22 @@ _WORDS = {
     "light": rules.LIGHTS,
 }
 _CODE = re.compile(rules.CODE)
-_RANGES = {"light_angle": 75.0, "yaw": 16.0, "pitch": 14.0, "roll": 4.0, "shift_x": 0.12, "shift_y": 0.12}
+_RANGES = {
+    "light_angle": (-75.0, 75.0),
+    "yaw": (-16.0, 16.0),
+    "pitch": (-14.0, 14.0),
+    "roll": (-4.0, 4.0),
+    "zoom": (0.95, 1.05),
+    "shift_x": (-0.12, 0.12),
+    "shift_y": (-0.12, 0.12),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
     """A panel, its parts, its damage, the light and the camera. Angles are degrees, shifts are cells.
+
+    ValueError for a word, a type or a number that no scene has.
 
     `dataclasses.replace(scene, damage="burn", severity="minor")` gives the same picture but for the damage.
     """
@@ -64,7 +74,7 @@ class Scene:
     def __post_init__(self) -> None:
         for name, words in _WORDS.items():
             value = getattr(self, name)
-            if value not in words:
+            if not isinstance(value, str | None) or value not in words:
                 raise ValueError(f"{name} cannot be {value!r}; choose from {', '.join(map(repr, words))}")
         if (self.severity is None) != (self.damage == "none"):
             raise ValueError(
@@ -74,15 +84,17 @@ class Scene:
             raise ValueError(
                 f"{self.code!r} is no asset code; write letter (no I, no O), digit, hyphen, two digits: 'A7-39'"
             )
-        if len(self.lamps) != 4:
-            raise ValueError(f"a panel has 4 lamps, not {len(self.lamps)}; give four times True or False")
-        for name, limit in _RANGES.items():
-            if not abs(getattr(self, name)) <= limit:
-                raise ValueError(f"{name} is {getattr(self, name)}; keep it between -{limit} and {limit}")
-        if not 0.95 <= self.zoom <= 1.05:
-            raise ValueError(f"zoom is {self.zoom}; keep it between 0.95 and 1.05")
-        if self.arrangement < 0 or self.grain < 0:
-            raise ValueError(f"arrangement {self.arrangement} and grain {self.grain} must be 0 or more")
+        lamps = self.lamps
+        if not isinstance(lamps, tuple) or len(lamps) != 4 or not all(isinstance(lamp, bool) for lamp in lamps):
+            raise ValueError(f"a panel has 4 lamps, not {lamps!r}; give a tuple of four times True or False")
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+                raise ValueError(f"{name} is {value!r}; give a Python number from {low} to {high}")
+        for name in ("arrangement", "grain"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                raise ValueError(f"{name} is {value!r}; give a whole Python number, 0 or more")
 
     @property
     def combination(self) -> Combination:
@@ -96,6 +108,7 @@ class Scene:
 
     @property
     def lamps_lit(self) -> int:
+        """How many lamps are lit, 0 to 4."""
         return sum(self.lamps)
 
     @property
