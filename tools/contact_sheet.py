@@ -33,17 +33,19 @@ SEGMENT_COLOURS = np.array(
 
 
 def picture(pixels: torch.Tensor) -> Image.Image:
+    """A picture as Pillow has it: (3, H, W) uint8 -> RGB, W x H pixels."""
     return Image.fromarray(pixels.permute(1, 2, 0).numpy())
 
 
 def shades(depth: torch.Tensor) -> Image.Image:
-    """A depth map in greys and blues: near is light."""
+    """A depth map in greys and blues: (H, W) metres -> RGB, W x H pixels; near is light."""
     near = 1 - ((depth - depth.min()) / (depth.max() - depth.min())).numpy()[..., None]
     dark, light = np.array((20, 40, 62)), np.array((250, 243, 225))
     return Image.fromarray((dark + near**1.3 * (light - dark)).astype(np.uint8))
 
 
 def sheet(first: int = 4, size: int = 244, small: int = 160, cols: int = 6, rows: int = 3) -> Image.Image:
+    """Seed `first` four ways, `size` pixels each, then the next `rows` x `cols` seeds, `small` pixels each."""
     scene = sample_scene(first)
     parts = draw_parts(scene, size)
     other = replace(scene, damage="crack", severity="major", light="warm", badge="fault", yaw=-scene.yaw)

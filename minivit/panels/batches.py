@@ -28,7 +28,10 @@ class Batch(NamedTuple):
 
 
 def batch(seeds, split: str = "train", size: int = 96, *, parts: bool = False, workers: int = 0) -> Batch:
-    """The scenes with these seeds, with `workers` processes to draw them (0: this one)."""
+    """B seeds -> (B, 3, size, size) uint8 and, with `parts`, all of Batch; `workers` processes draw (0: this one).
+
+    ValueError for no seeds, a bad seed, an unknown split, a size out of range, or a bad number of workers.
+    """
     seeds = list(seeds)
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 0:
         raise ValueError(f"workers is {workers!r}; give 0 to draw here, or the number of processes, such as 2")

@@ -31,7 +31,7 @@ class Camera(NamedTuple):
 
 @lru_cache(maxsize=64)
 def camera(scene: Scene) -> Camera:
-    """The camera that the angles, the zoom and the shifts of a scene describe."""
+    """The camera of a scene: its angles in degrees, its zoom, its shifts in cells."""
     a, b, c = radians(scene.yaw), radians(scene.pitch), radians(scene.roll)
     yaw = np.array([[cos(a), 0, sin(a)], [0, 1, 0], [-sin(a), 0, cos(a)]])
     pitch = np.array([[1, 0, 0], [0, cos(b), -sin(b)], [0, sin(b), cos(b)]])
@@ -46,7 +46,7 @@ def camera(scene: Scene) -> Camera:
 
 
 def project(view: Camera, points: np.ndarray) -> np.ndarray:
-    """Panel points to the picture: (n, 2) as (x, y) in cells -> (2, n), y and x as fractions of the picture."""
+    """(n, 2), points (x, y) of the panel in cells -> (2, n), y and x as fractions of the picture."""
     u, v, w = view.to_picture[:, :2] @ points.T + view.to_picture[:, 2:]
     return np.stack([v, u]) / w
 
@@ -60,7 +60,7 @@ def _pixel_centres(size: int) -> tuple[np.ndarray, np.ndarray]:
 def panel_points(
     view: Camera, size: int, scale: float = 1.0, shift: float = 0.0, out: np.ndarray | None = None
 ) -> np.ndarray:
-    """The place on the panel's plane behind every pixel: (2, size, size) float32, x and y in cells.
+    """(2, size, size) float32: the place on the panel's plane behind every pixel, x and y in cells.
 
     Both come out times `scale` and plus `shift`, where another unit is wanted.
     """
@@ -75,7 +75,7 @@ def panel_points(
 
 
 def photograph(flat: np.ndarray, view: Camera, size: int) -> np.ndarray:
-    """A flat canvas as the camera sees it: (C, F, F) -> (C, size, size), float32, the mean of 2 x 2 samples a pixel."""
+    """(C, F, F) -> (C, size, size) float32: a flat canvas as the camera sees it, the mean of 2 x 2 samples a pixel."""
     grid = np.empty((2 * size, 2 * size, 2), np.float32)
     panel_points(view, 2 * size, 2 / EXTENT, -2 * (ORIGIN + EXTENT / 2) / EXTENT, out=np.moveaxis(grid, -1, 0))
     fine = F.grid_sample(
@@ -90,6 +90,9 @@ def photograph(flat: np.ndarray, view: Camera, size: int) -> np.ndarray:
 
 
 def depth_of(view: Camera, x: np.ndarray, y: np.ndarray, height: np.ndarray) -> np.ndarray:
-    """Metres from the pinhole, straight ahead, to points `height` cells over the panel's plane."""
+    """(H, W) x 3, all in cells -> (H, W) float32 metres, from the pinhole straight ahead.
+
+    The points are at (x, y) of the panel, `height` over its plane.
+    """
     across, down, out = view.normal
     return (CELL * (view.distance + across * (x - CENTRE) + down * (y - CENTRE) - out * height)).astype(np.float32)

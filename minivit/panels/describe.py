@@ -31,12 +31,12 @@ def caption(scene: Scene | Combination, phrasing: int = 0) -> str:
 
 
 def captions(scene: Scene | Combination) -> list[str]:
-    """The same scene in every phrasing."""
+    """The same scene in every phrasing: 5 sentences."""
     return [caption(scene, phrasing) for phrasing in range(len(PHRASINGS))]
 
 
 def all_captions(phrasing: int = 0, split: str | None = None) -> list[str]:
-    """The captions of all 576 combinations (or those of a split), in the order of `rules.combinations`."""
+    """The captions of all 576 combinations (432 of "train", 144 of "test"), in the order of `rules.combinations`."""
     return [caption(combination, phrasing) for combination in rules.combinations(split)]
 
 
@@ -50,7 +50,7 @@ class Question(NamedTuple):
 
 
 def questions(scene: Scene) -> list[Question]:
-    """Everything one can ask of a scene, always in the same order; each question names where to look."""
+    """The 15 questions one can ask of a scene, always in the same order; each names where to look."""
     hurt = scene.damage != "none"
     where = ("damage",) if hurt else ("panel",)
     return [
@@ -73,7 +73,7 @@ def questions(scene: Scene) -> list[Question]:
 
 
 def report(scene: Scene):
-    """The true inspection report of a scene, a `minivit.reports.Report`."""
+    """The true inspection report of a scene, a `minivit.reports.Report`; its boxes are `regions`, two decimals."""
     from minivit.reports import Report
 
     box = {part: tuple(round(edge, 2) for edge in edges) for part, edges in regions(scene).items()}

@@ -41,14 +41,17 @@ class Parts(NamedTuple):
 
 
 def draw(scene: Scene, size: int = 96) -> torch.Tensor:
-    """The picture of a scene: (3, size, size) uint8. The same scene gives the same bytes."""
+    """(3, size, size) uint8: the picture of a scene; the same scene gives the same bytes.
+
+    ValueError unless `size` is a whole number of pixels from 32 to 2048.
+    """
     cell = _cell(scene, size)
     canvas, _ = _flat(scene, cell, parts=False)
     return _expose(canvas, scene, camera(scene), size)
 
 
 def draw_parts(scene: Scene, size: int = 96) -> Parts:
-    """The picture of a scene with its masks, its segments and its depth map."""
+    """(3, H, W) picture, (7, H, W) masks, (H, W) segments, (H, W) depth in metres; H = W = size pixels, as in draw."""
     cell = _cell(scene, size)
     canvas, solids = _flat(scene, cell, parts=True)
     view = camera(scene)
@@ -65,7 +68,7 @@ def draw_parts(scene: Scene, size: int = 96) -> Parts:
 
 
 def regions(scene: Scene) -> dict[str, tuple[float, float, float, float]]:
-    """Where each part is in the picture: (y0, x0, y1, x1) as fractions. Without damage there is no "damage"."""
+    """(y0, x0, y1, x1) of each part, as fractions of the picture; without damage there is no "damage"."""
     boxes = {"panel": (-EARS, -EDGE, BOARD + EARS, BOARD + EDGE)}  # x0, y0, x1, y1 in cells
     slots = scene.slots
     for part, (half_x, half_y) in {"badge": sprites.BADGE_HALF[scene.badge_shape], **sprites.HALF}.items():

@@ -22,6 +22,7 @@ class Slot(NamedTuple):
 
     @property
     def cells(self) -> frozenset[tuple[int, int]]:
+        """Its cells, each as (y, x)."""
         return frozenset((y, x) for y in range(self.y, self.y + self.rows) for x in range(self.x, self.x + self.cols))
 
 

@@ -34,7 +34,7 @@ def _large(text: str, bold: float) -> Image.Image:
 
 @lru_cache(maxsize=1024)
 def lettering(text: str, height: float, width: float | None = None, bold: float = 0.02) -> np.ndarray:
-    """Coverage of a text whose capitals are `height` pixels tall: (ceil(height), w) float32.
+    """(round(height), w) float32, 0 to 1: coverage of a text whose capitals are `height` pixels tall.
 
     With `width`, at most that many pixels wide: a wider text is set narrower.
     """

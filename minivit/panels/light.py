@@ -26,7 +26,7 @@ def _along(cell: int) -> np.ndarray:
 
 
 def shadow(scene: Scene, cell: int) -> np.ndarray:
-    """Share of the light that reaches the flat background: (F, F). The panel's shadow is a soft box, pushed aside."""
+    """(F, F): share of the light that reaches the flat background; the panel's shadow is a soft box, pushed aside."""
     x, y = _direction(scene)
     across = clamp((2.10 + EARS - np.abs(_along(cell) + 0.18 * x)) / 0.30)
     down = clamp((2.10 + EDGE - np.abs(_along(cell) + 0.20 * y)) / 0.30)
@@ -36,9 +36,9 @@ def shadow(scene: Scene, cell: int) -> np.ndarray:
 
 
 def develop(picture: np.ndarray, scene: Scene, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Let the light fall on a picture (3, H, W) of reflectances, and give it in bytes, uint8.
+    """(3, H, W) reflectances -> (3, H, W) uint8: let the light fall on a picture, which is overwritten.
 
-    x and y are the cells behind every pixel (see camera): light fades with the distance from where it
+    x and y, (H, W), are the cells behind every pixel (see camera): light fades with the distance from where it
     comes from, and the panel reflects a soft pool of it.
     """
     light_x, light_y = _direction(scene)

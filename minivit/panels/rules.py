@@ -43,14 +43,14 @@ class Combination(NamedTuple):
 
 
 def split_of(combination: Combination) -> str:
-    """The split that a combination belongs to."""
+    """The split that a combination belongs to, "train" or "test"."""
     colour, damage, badge, hazard, mount = combination
     places = (COLOURS.index(colour), DAMAGES.index(damage), BADGES.index(badge), HAZARDS.index(hazard))
     return "test" if (sum(places) + 2 * MOUNTS.index(mount)) % 4 == 0 else "train"
 
 
 def split_of_code(code: str) -> str:
-    """The split that an asset code belongs to: a checksum puts one code in five into the test split.
+    """The split that an asset code belongs to, "train" or "test": a checksum puts one code in five into "test".
 
     It is a checksum and not a sum of digits because a reader of codes would soon learn the latter,
     and with it which codes it is never shown.
@@ -68,6 +68,7 @@ def combinations(split: str | None = None) -> tuple[Combination, ...]:
 
 
 def check_split(split: str) -> None:
+    """Raise ValueError unless `split` is "train" or "test"."""
     if split not in SPLITS:
         raise ValueError(f"no split {split!r}; write 'train' or 'test'")
 
@@ -85,7 +86,7 @@ BADGE_STEPS = {"ok": 0, "warning": 1, "fault": 2}
 
 
 def right_action(damage: str, severity: str | None, badge: str, agree: bool) -> str:
-    """The action that the house rules ask for.
+    """The action that the house rules ask for, one of ACTIONS.
 
     Damage and badge are steps on one ladder: continue, monitor, repair, isolate. The steps add up
     and the ladder ends at "isolate", which always stands. Below it, a badge and an icon that

@@ -35,7 +35,7 @@ def _shadow(easel: Easel, distance, reach: float = 0.14) -> None:
 
 @kept(large=24)
 def badge(status: str, shape: str, cell: int) -> Sprite:
-    """A status badge: an enamel face in a bright ring, with a tick, an exclamation mark or a cross."""
+    """A status badge, 1 x 1 cells of `cell` pixels: enamel in a bright ring, with a tick, exclamation mark or cross."""
     e = Easel(1, 1, cell)
 
     def outline(radius, y=e.y):
@@ -67,7 +67,7 @@ def badge(status: str, shape: str, cell: int) -> Sprite:
 
 @kept(large=24)
 def icon(hazard: str, level: str, cell: int) -> Sprite:
-    """A hazard icon: a square tile lit in its level, with a black sign."""
+    """A hazard icon, 1 x 1 cells of `cell` pixels: a square tile lit in its level, with a black sign."""
     e = Easel(1, 1, cell)
     x, y = e.x, e.y
     _shadow(e, box(x, y - 0.04, 0.40, 0.40, 0.09))
@@ -98,7 +98,7 @@ def icon(hazard: str, level: str, cell: int) -> Sprite:
 
 @kept(large=24)
 def lamps(lit: tuple[bool, ...], cell: int) -> Sprite:
-    """Four indicator lamps in a dark strip."""
+    """Four indicator lamps in a dark strip, 1 x 2 cells of `cell` pixels."""
     e = Easel(1, 2, cell)
     _shadow(e, box(e.x, e.y - 0.04, 0.93, 0.27, 0.14))
     e.fill(e.slope(STEEL, 1.1, 0.55), box(e.x, e.y, 0.94, 0.29, 0.15))
@@ -135,7 +135,7 @@ def _paper(character: str, cell: int) -> np.ndarray:
 
 
 def code_plate(code: str, cell: int) -> Sprite:
-    """A plate of light metal, the asset code in black: five characters, each in its own half cell."""
+    """A plate of 1 x 3 cells of `cell` pixels, the asset code in black: five characters, each in its own half cell."""
     plate = _plate(cell)
     colour = plate.colour.copy()
     height, width = plate.keep.shape
@@ -149,7 +149,7 @@ def code_plate(code: str, cell: int) -> Sprite:
 
 @kept(large=24)
 def label(orientation: str, printed: str, variant: int, cell: int) -> Sprite:
-    """A paper sticker of 1 x 2 cells (wide) or 2 x 1 (tall), with a barcode or a printed notice."""
+    """A paper sticker, 1 x 2 cells of `cell` pixels (wide) or 2 x 1 (tall), with a barcode or a printed notice."""
     e = Easel(1, 2, cell)
     sticker = box(e.x, e.y, 0.93, 0.41, 0.04)
     _shadow(e, box(e.x, e.y - 0.015, 0.92, 0.41, 0.04), reach=0.08)
@@ -198,7 +198,7 @@ def _print(e: Easel, text: str, x: float, y: float, height: float, width: float,
 
 @kept(large=24)
 def screw(angle: int, cell: int) -> Sprite:
-    """A slotted screw head, 0.2 cells across."""
+    """A slotted screw head, 0.2 cells of `cell` pixels across, turned by `angle` degrees."""
     e = Easel(0.32, 0.32, cell)
     e.fill((0, 0, 0), circle(e.x, e.y - 0.015, 0.11), opacity=0.5, soft=0.08)
     e.fill(e.slope(STEEL, 1.25, 0.6), circle(e.x, e.y, 0.10))
@@ -213,7 +213,7 @@ FITTINGS = ("vent", "lock", "socket", "knob", "bare")
 
 @kept(large=24)
 def fitting(kind: str, cell: int) -> Sprite:
-    """What fills a spare cell: air slots, a cylinder lock, a socket, a knob, or nothing."""
+    """What fills a spare cell of `cell` pixels: air slots, a cylinder lock, a socket, a knob, or nothing."""
     e = Easel(1, 1, cell)
     x, y = e.x, e.y
     if kind == "vent":

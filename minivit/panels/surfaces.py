@@ -23,28 +23,27 @@ VARIANTS = 3
 
 
 def noise(rows: int, cols: int, seed: int, pixels: int) -> np.ndarray:
-    """Smooth noise of `rows` x `cols` random heights over the whole canvas, (pixels, pixels), mean 0, deviation 1.
+    """Smooth noise, (pixels, pixels) float32: `rows` x `cols` random heights over the canvas, mean 0, deviation 1.
 
     The heights are the same at every size, so a texture keeps its place when a scene is drawn larger.
     """
     heights = np.random.Generator(np.random.PCG64([seed, rows, cols])).standard_normal((rows, cols)).astype(np.float32)
-    field = np.asarray(Image.fromarray(heights).resize((pixels, pixels), Image.Resampling.BICUBIC))
-    return field
+    return np.asarray(Image.fromarray(heights).resize((pixels, pixels), Image.Resampling.BICUBIC))
 
 
 @kept(large=8)
 def roughness(grid: int, seed: int, cell: int) -> np.ndarray:
-    """Noise of `grid` x `grid` heights, kept: the flaking, blistering and wear of damage."""
+    """Noise of `grid` x `grid` heights, (F, F) float32, kept: the flaking, blistering and wear of damage."""
     return noise(grid, grid, seed, canvas_pixels(cell))
 
 
 def canvas_pixels(cell: int) -> int:
-    """Side of the flat canvas for a cell size that is a multiple of 10."""
+    """Side F of the flat canvas, in pixels, for a cell of `cell` pixels, a multiple of 10."""
     return round(EXTENT * cell)
 
 
 def place(at: float, cell: int) -> int:
-    """Pixel of the flat canvas at a place in cells."""
+    """Pixel of the flat canvas, row or column, at a place in cells on the board."""
     return round((at - ORIGIN) * cell)
 
 
@@ -106,7 +105,7 @@ def _finish(material: str, variant: int, cell: int) -> np.ndarray:
 
 @kept(large=6)
 def face(colour: str, material: str, variant: int, cell: int) -> Sprite:
-    """The bare panel, 4.4 x 4.6 cells, with its four screws."""
+    """The bare panel, rows x cols = 4.4 x 4.6 cells of `cell` pixels, with its four screws."""
     e = Easel(4 + 2 * EDGE, 4 + 2 * EARS, cell)
     outline = box(e.x, e.y, 2 + EARS, 2 + EDGE, CORNER)
     down, right = (slope * np.float32(cell) for slope in np.gradient(outline))

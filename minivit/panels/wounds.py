@@ -20,7 +20,7 @@ _HALO = 0.16  # cells around the damage that shadow and haze may reach
 
 
 def paint(canvas: np.ndarray, scene: Scene, cell: int) -> tuple[tuple[slice, slice], np.ndarray] | None:
-    """Paint the damage on a flat canvas (3, F, F), in place.
+    """Paint the damage on a flat canvas (3, F, F), in place, `cell` pixels to a cell.
 
     Gives the window (rows, columns) of the canvas and the coverage (h, w) of the damage in it, or None without damage.
     """
