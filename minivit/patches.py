@@ -5,7 +5,7 @@ D width. Order is always (rows, cols), (y, x), H before W. A flat patch lists it
 (row, column, channel).
 
 Three numbers are easily confused: the token count N = (H / P)(W / P), the raw width P * P * C of one flat patch, and
-the width D to which every patch is projected. Source: Dosovitskiy et al. 2020, section 3.1, equation 1.
+the width D to which every patch is projected. Source: Dosovitskiy et al. 2021, section 3.1, equation 1.
 """
 
 from typing import NamedTuple
