@@ -18,7 +18,7 @@ HEADS = {"not yet": ("Not yet:", GOLD), "wrong": ("Not right:", ORANGE), "right"
 
 
 def card(status: str, wrong: str, hint: str = "", pictures: tuple = ()) -> str:
-    """HTML for one verdict; `pictures` holds (title, tensor or list of rows)."""
+    """HTML for one verdict; `pictures` holds (title, (C, H, W) tensor, list of rows, or words)."""
     head, colour = HEADS[status]
     body = f'<p style="margin:0"><strong>{head}</strong> {prose(wrong)}</p>'
     if hint:
@@ -40,6 +40,9 @@ def prose(text: str) -> str:
 
 def _frame(title: str, picture: Any) -> str:
     caption = f'<figcaption style="color:{INK};margin:0 0 .3em">{html.escape(title)}</figcaption>'
+    if isinstance(picture, str):
+        style = f"border:1px dashed {GREY};padding:1.5em 1em;margin:0;text-align:center"
+        return f'<figure style="margin:0">{caption}<p style="{style}">{html.escape(picture)}</p></figure>'
     if not isinstance(picture, Tensor):
         return f'<figure style="margin:0">{caption}{_table(picture)}</figure>'
     style = "display:block;image-rendering:pixelated;max-width:100%"

@@ -2,7 +2,8 @@
 
 The reader's function is run on copies of the exercise's cases. Where its result differs from the truth and equals that
 of a twin, a wrong version that real people write, the twin's hint is the diagnosis; otherwise type, shape, dtype, order
-and values are looked at in turn. The reader's code may do anything: an exception is part of the diagnosis.
+and values are looked at in turn. The reader's code may do and give anything: an exception is part of the diagnosis,
+and only KeyboardInterrupt passes through.
 """
 
 import inspect
@@ -15,7 +16,21 @@ from torch import Tensor
 
 from minivit.teach import cards
 from minivit.teach.exercises import Exercise, Twin, find
-from minivit.teach.outcomes import Outcome, agree, alike, kind, run, told, unwritten
+from minivit.teach.outcomes import (
+    FAULTS,
+    Outcome,
+    agree,
+    alike,
+    brief,
+    differing,
+    kind,
+    name_of,
+    plain,
+    run,
+    shown,
+    told,
+    unwritten,
+)
 
 
 @dataclass(frozen=True)
@@ -26,7 +41,7 @@ class Verdict:
     id: str  # which diagnosis
     said: str  # what is wrong, or what was learnt
     hint: str = ""
-    pictures: tuple = field(default=(), repr=False)  # (title, picture or table) side by side
+    pictures: tuple = field(default=(), repr=False)  # (title, picture, table or words) side by side
 
     def __repr__(self) -> str:
         return f"{cards.HEADS[self.status][0]} {self.said}" + (f" Hint: {self.hint}" if self.hint else "")
@@ -43,21 +58,23 @@ def check(name: str, answer: Callable) -> Verdict:
     exercise = find(name)
     if answer is None or answer is Ellipsis:
         return not_yet("the answer")
+    cases = exercise.cases()
     if not callable(answer):
+        pictures = beside(exercise, cases[0], Outcome(value=answer))
         hint = "hand over the function itself, without calling it: no brackets after its name."
-        return Verdict("wrong", "not-a-function", f"check was given {kind(answer)}, not a function.", hint)
-    called = getattr(answer, "__name__", "your function")
+        return Verdict("wrong", "not-a-function", f"check was given {kind(answer)}, not a function.", hint, pictures)
+    called = name_of(answer)
     if unwritten(answer):
         return not_yet(called)
-    cases = exercise.cases()
     try:
         inspect.signature(answer).bind(*cases[0])
-    except Exception as error:  # no signature at all, or another one
+    except FAULTS as error:  # no signature at all, or another one
+        pictures = beside(exercise, cases[0], Outcome(error=error))
         wanted = ", ".join(inspect.signature(exercise.reference).parameters)
-        wrong = f"`{called}` cannot be called with ({wanted}): {error}."
-        return Verdict("wrong", "signature", wrong, "leave the first line of the cell as it was.")
+        wrong = f"`{called}` cannot be called with ({wanted}): {shown(error, str)}."
+        return Verdict("wrong", "signature", wrong, "leave the first line of the cell as it was.", pictures)
     mine = [run(answer, args) for args in cases]
-    if any(isinstance(outcome.error, NotImplementedError) for outcome in mine):
+    if all(isinstance(outcome.error, NotImplementedError) for outcome in mine):  # torch raises it for single dtypes
         return not_yet(called)
     return diagnosed(exercise, answer, called, cases, mine)
 
@@ -75,12 +92,12 @@ def diagnosed(exercise: Exercise, answer: Callable, called: str, cases: list, mi
         if any(outcome.mutated for outcome in mine):
             wrong = f"the result is right, but `{called}` has changed what it was given."
             hint = "whoever called it still needs the original: build something new, and leave the argument as it is."
-            return Verdict("wrong", "mutates", wrong, hint)
-        pictures = drawn(exercise, cases[0], [("yours, equal to the target", mine[0])])
+            return Verdict("wrong", "mutates", wrong, hint, beside(exercise, cases[0], mine[0]))
+        pictures = (("yours, equal to the target", drawn(exercise, cases[0], mine[0])),)
         return Verdict("right", "right", exercise.learnt, "", pictures)
     first = bad[0]
     where = exercise.tell(cases[first])
-    pictures = drawn(exercise, cases[first], [("yours", mine[first]), ("target", truth[first])])
+    pictures = beside(exercise, cases[first], mine[first])
     twin = twin_of(exercise, cases, mine, first)
     if twin is not None:
         return Verdict("wrong", twin.id, f"{where}: {twin.wrong}", twin.hint, pictures)
@@ -88,17 +105,31 @@ def diagnosed(exercise: Exercise, answer: Callable, called: str, cases: list, mi
         passed = len(cases) - len(bad)
         hint = f"{passed} of {len(cases)} cases pass: what is special about this one?"
         wrong = f"{where}: it stops with {told(answer, mine[first].error)}."
-        return Verdict("wrong", "raises", wrong, hint if passed else "print the shape before that line.")
-    id, wrong, hint = compared(mine[first].value, truth[first])
+        return Verdict("wrong", "raises", wrong, hint if passed else "print the shape before that line.", pictures)
+    try:
+        id, wrong, hint = compared(mine[first].value, truth[first])
+    except FAULTS:
+        id, wrong = "unreadable", f"it gives {kind(mine[first].value)}, whose values cannot be read."
+        hint = "give back what the docstring says; a tensor is an ordinary one on the CPU, like those you were given."
     return Verdict("wrong", id, f"{where}: {wrong}", hint, pictures)
 
 
-def drawn(exercise: Exercise, args: tuple, outcomes: list[tuple[str, Outcome]]) -> tuple:
-    """(title, picture) of each outcome that can be drawn; nothing where the reader's raised an exception."""
-    if outcomes[0][1].error is not None:
-        return ()
-    pictures = [(title, exercise.picture(args, outcome.value)) for title, outcome in outcomes]
-    return tuple((title, picture) for title, picture in pictures if picture is not None)
+def beside(exercise: Exercise, args: tuple, mine: Outcome) -> tuple:
+    """(title, picture) of the reader's outcome and of the target."""
+    truth = run(exercise.reference, args)
+    return ("yours", drawn(exercise, args, mine)), ("target", drawn(exercise, args, truth))
+
+
+def drawn(exercise: Exercise, args: tuple, outcome: Outcome) -> Any:
+    """The exercise's picture or table of an outcome; where it cannot be drawn, a few words on what came instead."""
+    picture = None
+    if outcome.error is None:
+        try:
+            value = outcome.value
+            picture = exercise.picture(args, plain(value) if isinstance(value, Tensor) else value)
+        except FAULTS:  # a value that cannot be read cannot be drawn
+            picture = None
+    return brief(outcome) if picture is None else picture
 
 
 def twin_of(exercise: Exercise, cases: list, mine: list[Outcome], bad: int) -> Twin | None:
@@ -122,12 +153,12 @@ def compared(mine: Any, truth: Outcome) -> tuple[str, str, str]:
     if type(mine) is not type(truth.value):
         wrong = f"it gives {kind(mine)}; wanted is {kind(truth.value)}."
         return "type", wrong, "look at the docstring: what comes back, in which order?"
-    wrong = f"it gives {mine!r}; wanted is {truth.value!r}."
+    wrong = f"it gives {shown(mine)}; wanted is {truth.value!r}."
     return "values", wrong, "work this case out on paper, one number at a time."
 
 
 def compared_tensors(mine: Any, target: Tensor) -> tuple[str, str, str]:
-    """The same where a tensor is wanted."""
+    """(...), (...) -> the same, where a tensor is wanted. Raises for a tensor whose values cannot be read."""
     if not isinstance(mine, Tensor):
         wrong = f"it gives {kind(mine)}; wanted is a tensor."
         return "not-a-tensor", wrong, "torch.stack makes one tensor of a list of equal tensors."
@@ -141,7 +172,8 @@ def compared_tensors(mine: Any, target: Tensor) -> tuple[str, str, str]:
     if mine.dtype != target.dtype:
         wrong = f"the dtype is {mine.dtype}; wanted is {target.dtype}."
         return "dtype", wrong, "values are moved here, never converted: build on a tensor like the one you were given."
-    off = ~((mine.double() - target.double()).abs() <= 1e-6)  # so that a NaN is wrong too
+    mine = plain(mine)
+    off = differing(mine, target)
     share, first = off.double().mean().item(), tuple(off.nonzero()[0].tolist())
     if torch.equal(mine.flatten().sort().values, target.flatten().sort().values):
         wrong = f"all the right values are there, but {share:.0%} stand in the wrong place, the first at {first}."

@@ -600,10 +600,43 @@ def test_a_wrong_answer_gets_the_hint_that_fits_it(name, diagnosis, answer):
     assert verdict.said and verdict.hint
 
 
+@pytest.mark.parametrize(("name", "diagnosis", "answer"), cases(WRONG))
+def test_every_wrong_answer_shows_the_target(name, diagnosis, answer):
+    """As a picture or a table, save where the target is an error; the reader's own is drawn or named in a box."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        (yours, mine), (title, target) = pasted(name, answer).pictures
+    assert (yours, title) == ("yours", "target")
+    assert (target == "ValueError") == (diagnosis == "should-raise") and mine is not None
+    assert isinstance(target, str) == (diagnosis == "should-raise")
+    page = pasted(name, answer)._repr_html_()
+    drawn = re.findall(r"<figcaption[^>]*>(\w+)</figcaption>(?:<img|<table|<p) ", page)
+    assert drawn == ["yours", "target"]
+
+
+@pytest.mark.parametrize(
+    ("name", "diagnosis", "words"),
+    [
+        ("01.cut", "raises", "TypeError"), ("01.cut", "not-a-tensor", "a list"),
+        ("01.cut", "shape", "shape (3, 13824)"), ("01.cut", "no-return", "nothing (None)"),
+        ("01.stitch", "square-assumed", "RuntimeError"),
+        ("01.stitch", "channels-last", "shape (96, 144, 3)"), ("01.cut", "not-a-function", "shape (3, 4)"),
+        ("01.budget", "should-raise", "nothing (None)"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_drawn_is_named_beside_the_target(name, diagnosis, words):
+    verdict = pasted(name, dict(reversed(WRONG[name]))[diagnosis])
+    assert verdict.pictures[0] == ("yours", words) and f">{words}</p>" in verdict._repr_html_()
+
+
 def test_no_two_mistakes_share_a_hint():
+    """What is wrong, and how to mend it, are each mistake's own words; one mistake may have several twins."""
     for name in CELLS:
-        twins = {twin.id: twin.wrong for twin in find(name).twins}
-        assert len(set(twins.values())) == len(twins), name
+        for words in ("wrong", "hint"):
+            owners: dict[str, set[str]] = {}
+            for twin in find(name).twins:
+                owners.setdefault(getattr(twin, words), set()).add(twin.id)
+            assert all(len(ids) == 1 for ids in owners.values()), (name, words, owners)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ Figures bring their own paper, so they read alike on light and dark pages. Funct
 leave `plt.show()` to the cell, where the reader sees that a picture is made.
 """
 
-from collections.abc import Callable, Sequence
-from functools import wraps
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from torch import Tensor
 
@@ -28,15 +28,16 @@ _RC = {
 
 def styled(draw: Callable) -> Callable:
     """Makes a drawing function use the house style, whatever style the reader has chosen."""
+    return house_style()(draw)
 
-    @wraps(draw)
-    def inside(*args, **kwargs):
-        plt = pyplot()
-        with plt.rc_context(_RC):
-            plt.rcParams["axes.prop_cycle"] = plt.cycler(color=CYCLE)
-            return draw(*args, **kwargs)
 
-    return inside
+@contextmanager
+def house_style() -> Iterator[None]:
+    """The house style while the context lasts, then the reader's own again."""
+    plt = pyplot()
+    with plt.rc_context(_RC):
+        plt.rcParams["axes.prop_cycle"] = plt.cycler(color=CYCLE)
+        yield
 
 
 def pyplot():
@@ -49,7 +50,7 @@ def pyplot():
 
 
 def paint(axes, picture: Tensor, title: str = "") -> None:
-    """A picture (C, H, W), uint8 or floating in [0, 1], on axes without ticks."""
+    """(C, H, W): a picture, uint8 or floating in [0, 1], on axes without ticks."""
     pixels = picture.detach().cpu()
     if pixels.is_floating_point():
         pixels = pixels.clamp(0, 1)
@@ -63,11 +64,3 @@ def bare(axes) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
-
-
-@styled
-def show_side_by_side(pictures: Sequence[Tensor], titles: Sequence[str], height: float = 3.0) -> None:
-    """Pictures (C, H, W) in one row, each under its title."""
-    _, axes = pyplot().subplots(1, len(pictures), figsize=(WIDE, height), squeeze=False)
-    for place, picture, title in zip(axes[0], pictures, titles, strict=True):
-        paint(place, picture, title)

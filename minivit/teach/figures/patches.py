@@ -8,6 +8,7 @@ from torch import Tensor
 
 from minivit.patches import Grid, PatchCost
 from minivit.teach.figures import BLUE, CYCLE, GREEN, INK, ORANGE, PAPER, WIDE, bare, paint, pyplot, styled
+from minivit.teach.runs import band, runs_of  # noqa: F401  the lesson asks here for the numbers beside its figure
 
 Box = tuple[float, float, float, float]  # (y0, x0, y1, x1), fractions of a picture
 
@@ -26,7 +27,7 @@ def mosaic(tokens: Tensor, grid: Grid, patch: int, gap: int = 3) -> Tensor:
 
 @styled
 def picture_to_sequence(tokens: Tensor, grid: Grid, patch: int, first: int, count: int = 9) -> None:
-    """The patches in their grid, and below them a piece of the sequence that the transformer reads."""
+    """(N, P*P*C): the patches in their grid, and below them a piece of the sequence that the transformer reads."""
     plt = pyplot()
     figure = plt.figure(figsize=(6.8, 4.5))
     upper, lower = figure.subfigures(2, 1, height_ratios=(3.4, 1))
@@ -52,7 +53,7 @@ def picture_to_sequence(tokens: Tensor, grid: Grid, patch: int, first: int, coun
 
 @styled
 def three_numbers(token: Tensor, vector: Tensor, patch: int, count: int) -> None:
-    """One patch, its flat values, the shared matrix and the vector that comes out, all lengths to one scale."""
+    """(P*P*C), (D): one patch, its flat values, the shared matrix and the token that comes out, to one scale."""
     plt = pyplot()
     raw, width = len(token), len(vector)
     _, axes = plt.subplots(figsize=(WIDE, 3.9))
@@ -103,7 +104,7 @@ def pairs_to_scale(costs: Mapping[int, PatchCost]) -> None:
 
 @styled
 def side_by_side_kept(pictures: Tensor, kept: Sequence[tuple[int, int, Tensor]]) -> None:
-    """First row: a picture, cut. Below: pictures as the tokens keep them. `kept` holds (P, D, pictures)."""
+    """(B, C, H, W): first row a picture, cut; below pictures as the tokens keep them. `kept` has (P, D, pictures)."""
     rows = len(pictures)
     _, axes = pyplot().subplots(rows + 1, len(kept), figsize=(WIDE, 0.78 * (rows + 1) + 0.35))
     for column, (patch, width, after) in enumerate(kept):
@@ -116,7 +117,7 @@ def side_by_side_kept(pictures: Tensor, kept: Sequence[tuple[int, int, Tensor]])
 
 
 def around(picture: Tensor, box: Box, height: int, width: int) -> tuple[Tensor, tuple[int, int]]:
-    """The part of a picture around the middle of a box, and where in the picture it begins, (y, x)."""
+    """(C, H, W) -> (C, height, width): the part around the middle of a box, and where it begins, (y, x)."""
     tall, wide = picture.shape[-2:]
     y = min(max(round(tall * (box[0] + box[2]) / 2) - height // 2, 0), tall - height)
     x = min(max(round(wide * (box[1] + box[3]) / 2) - width // 2, 0), wide - width)
@@ -125,7 +126,7 @@ def around(picture: Tensor, box: Box, height: int, width: int) -> tuple[Tensor, 
 
 @styled
 def same_budget(box: Box, ways: Sequence[tuple[str, Tensor, int, int, tuple[int, int]]]) -> None:
-    """Pictures cut out around a box and drawn equally wide, under their grids.
+    """(C, H, W) each: pictures cut out around a box and drawn equally wide, under their grids.
 
     A way is (words, picture, P, side of the whole picture in pixels, where in it this one begins).
     """
@@ -144,24 +145,13 @@ def same_budget(box: Box, ways: Sequence[tuple[str, Tensor, int, int, tuple[int,
 
 
 def grid_lines(axes, picture: Tensor, patch: int) -> None:
-    """The cuts, drawn over a picture."""
+    """(C, H, W): the cuts, drawn over a picture."""
     height, width = picture.shape[-2:]
     style = {"color": ORANGE, "linewidth": 0.7}
     for y in range(0, height + 1, patch):
         axes.plot((-0.5, width - 0.5), (y - 0.5, y - 0.5), **style)
     for x in range(0, width + 1, patch):
         axes.plot((x - 0.5, x - 0.5), (-0.5, height - 0.5), **style)
-
-
-def runs_of(record: dict, patch: int, width: int, cut: str = "patchify") -> list[dict]:
-    """The runs of a record with this patch side, width and cut, one a seed."""
-    return [run for run in record["runs"] if (run["patch"], run["width"], run["cut"]) == (patch, width, cut)]
-
-
-def band(record: dict, patch: int, width: int, cut: str = "patchify") -> tuple[float, float]:
-    """The lowest and the highest share of codes read at the end, over the seeds."""
-    ends = [run["read"][-1] for run in runs_of(record, patch, width, cut)]
-    return min(ends), max(ends)
 
 
 @styled
@@ -216,7 +206,7 @@ def kernels(weight: Tensor, columns: int = 16) -> None:
 
 @styled
 def close_up(cuts: Mapping[str, Tensor], grid: Grid, patch: int, rows: slice, cols: slice) -> None:
-    """The same places of several sequences of one shape, each token drawn as the square that it should be."""
+    """(N, P*P*C) each: the same places of several sequences, each token drawn as the square that it should be."""
     _, axes = pyplot().subplots(1, len(cuts), figsize=(WIDE, 1.95))
     for place, (title, tokens) in zip(axes, cuts.items(), strict=True):
         some = tokens.unflatten(0, grid)[rows, cols]
@@ -247,5 +237,5 @@ def quiet_losses(record: dict, cuts: Sequence[str]) -> None:
 
 
 def _opaque(values: Tensor) -> Tensor:
-    """Values of either kind of pixel, in [0, 1]."""
+    """(...) -> (...): values of either kind of pixel, in [0, 1]."""
     return values.clamp(0, 1) if values.is_floating_point() else values / 255

@@ -43,7 +43,7 @@ def row(args: tuple, value: Any) -> list | None:
     """An answer of four numbers as a small table."""
     if not isinstance(value, (tuple, list)) or len(value) != 4:
         return None
-    return [("patch", "tokens", "raw width", "pairs"), value]
+    return [("patch", "tokens", "raw width", "pairs"), [str(number)[:40] for number in value]]
 
 
 ONE_SIDE = "this patch side does not divide both sides."
@@ -63,6 +63,7 @@ BUDGET = Exercise(
         (224, 160, 200),
         (160, 224, 200),
         (72, 44, 50),
+        (224, 224, 256),
     ],
     tell=lambda args: f"for budget{args}",
     picture=row,
@@ -79,6 +80,18 @@ BUDGET = Exercise(
             "this is the largest patch side that fits; wanted is the smallest.",
             "small patches see more. Go through the sides from below and stop at the first that fits.",
             version(sides=SIDES[::-1]),
+        ),
+        Twin(
+            "side-missing",
+            "one of the patch sides was never tried.",
+            "the sides are 4, 8, 14, 16 and 32.",
+            version(sides=(4, 8, 16, 32)),
+        ),
+        Twin(
+            "started-patches",
+            "the tokens count patches that are only begun at the edge.",
+            "a started patch is no patch: the side must divide height and width, and then // counts exactly.",
+            version(divides=lambda *_: True, count=lambda h, w, p: -(-h // p) * -(-w // p)),
         ),
         Twin(
             "indivisible",

@@ -11,11 +11,12 @@ from minivit.teach.exercises.patches.pictures import photo, ramp, real
 
 
 def carry(weight: Tensor) -> Tensor:
+    """(D, C, P, P) -> (D, P*P*C)."""
     return linear_from_conv(weight)
 
 
 def cases() -> list[tuple[Tensor]]:
-    """Five kernels that answer to edges, light and colour, each a little uneven so that no symmetry hides a mistake."""
+    """(D, C, P, P) each: five kernels that see edges, light and colour, uneven so that no symmetry hides a mistake."""
     slope = torch.linspace(-1, 1, 8)
     plain = [slope[:, None].expand(3, 8, 8), slope.expand(3, 8, 8), torch.ones(3, 8, 8)]
     plain += [torch.tensor(colour)[:, None, None].expand(3, 8, 8) for colour in ([1.0, -1.0, 0.0], [0.0, -1.0, 1.0])]
@@ -24,15 +25,25 @@ def cases() -> list[tuple[Tensor]]:
 
 
 def responses(args: tuple, value: Any) -> Tensor | None:
-    """What a linear layer with this weight answers to a photograph: its first three outputs as red, green, blue."""
+    """(D, P*P*C) -> (3, rows, cols): what a linear layer with this weight answers to a photograph, in red, green, blue.
+
+    A weight too small for that is drawn as it is, (1, D, P*P*C); None for anything of another shape.
+    """
     width, channels, patch, _ = args[0].shape
-    if not real(value) or value.shape != (width, channels * patch**2) or channels != 3 or width < 3:
+    if not real(value) or value.shape != (width, channels * patch**2):
         return None
+    if channels != 3 or width < 3:
+        return stretched(value.double()[None])
     image = photo().double()
     answers = patchify(image, patch) @ value.detach().double()[:3].T
     answers = answers.T.reshape(3, *Grid.of(*image.shape[1:], patch))
-    low, high = answers.amin((1, 2), keepdim=True), answers.amax((1, 2), keepdim=True)
-    return (answers - low) / (high - low).clamp_min(1e-6)
+    return stretched(answers)
+
+
+def stretched(pictures: Tensor) -> Tensor:
+    """(C, H, W) -> (C, H, W): every channel from its darkest, 0, to its brightest, 1."""
+    low, high = pictures.amin((1, 2), keepdim=True), pictures.amax((1, 2), keepdim=True)
+    return (pictures - low) / (high - low).clamp_min(1e-6)
 
 
 CARRY = Exercise(

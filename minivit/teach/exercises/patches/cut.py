@@ -11,6 +11,7 @@ from minivit.teach.exercises.patches.pictures import cases, real, viewable
 
 
 def cut(image: Tensor, patch: int) -> Tensor:
+    """(C, H, W) -> (N, P*P*C)."""
     return patchify(image, patch)
 
 
@@ -21,37 +22,42 @@ def split(image: Tensor, patch: int, rows: int = 0, cols: int = 0) -> Tensor:
 
 
 def arranged(image: Tensor, patch: int, *order: int) -> Tensor:
-    """The axes (channel, rows, row, cols, column) = 0 ... 4 put in `order`, then flattened to tokens."""
+    """(C, H, W) -> (N, P*P*C): the axes (channel, rows, row, cols, column) = 0 ... 4 put in `order`, then flattened."""
     return split(image, patch).permute(*order).reshape(-1, patch * patch * image.shape[0])
 
 
 def exchanged(image: Tensor, patch: int) -> Tensor:
+    """(C, H, W) -> (N, P*P*C), wrong: rows and cols change places."""
     rows, cols = image.shape[2] // patch, image.shape[1] // patch
     return split(image, patch, rows, cols).permute(1, 3, 2, 4, 0).reshape(rows * cols, -1)
 
 
 def square(image: Tensor, patch: int) -> Tensor:
+    """(C, H, W) -> (N, P*P*C), wrong: the grid is taken for a square."""
     side = image.shape[1] // patch
     return split(image, patch, side, side).permute(1, 3, 2, 4, 0).reshape(side * side, -1)
 
 
 def phases(image: Tensor, patch: int) -> Tensor:
+    """(C, H, W) -> (N, P*P*C), wrong: a token takes every so many-th pixel."""
     channels, height, width = image.shape
     axes = image.reshape(channels, patch, height // patch, patch, width // patch)  # (channel, row, rows, column, cols)
     return axes.permute(2, 4, 1, 3, 0).reshape(-1, patch * patch * channels)
 
 
 def rgb(image: Tensor, patch: int) -> Tensor:
+    """(C, H, W) -> (N, P*P*C), wrong: three channels, whatever C is."""
     return split(image, patch).permute(1, 3, 2, 4, 0).reshape(-1, patch * patch * 3)
 
 
 def rgb_counted(image: Tensor, patch: int) -> Tensor:
+    """(C, H, W) -> (N, P*P*C), wrong: three channels, and N as it should be."""
     tokens = split(image, patch).permute(1, 3, 2, 4, 0)
     return tokens.reshape(tokens.shape[0] * tokens.shape[1], patch * patch * 3)
 
 
 def mosaic(args: tuple, value: Any) -> Tensor | None:
-    """Tokens drawn as the P x P squares they should be, in raster order, with a gap between them."""
+    """(N, P*P*C) -> (C, H + rows, W + cols): tokens drawn as the P x P squares they should be, with a gap between."""
     image, patch = args
     grid = Grid.of(*image.shape[1:], patch)
     if not real(value) or value.shape != (grid.tokens, patch * patch * image.shape[0]):
@@ -133,6 +139,12 @@ CUT = Exercise(
             "it works on square pictures and stops on others.",
             "one count was used for both sides. There are H // P rows and W // P columns.",
             square,
+        ),
+        Twin(
+            "colours-turned",
+            "everything is in its place but the colours, which come in the order blue, green, red.",
+            "the picture is RGB already: leave the channels in their order.",
+            lambda image, patch: patchify(image.flip(0), patch),
         ),
         Twin(
             "patch-fixed",

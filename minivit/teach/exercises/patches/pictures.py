@@ -17,12 +17,12 @@ def photo(height: int = 96, width: int = 144) -> Tensor:
 
 
 def ramp(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Numbers counted through, so that every place has its own value."""
+    """-> (*shape): numbers counted through, so that every place has its own value."""
     return (torch.arange(math.prod(shape)) % 251).reshape(shape).to(dtype)
 
 
 def cases() -> list[tuple[Tensor, int]]:
-    """Pictures with their patch side: wide, square, tall, grey; floating and uint8."""
+    """(C, H, W) each: pictures with their patch side: wide, square, tall, grey; floating and uint8."""
     return [(photo(), 16), (ramp(3, 8, 8), 4), (ramp(3, 40, 24, dtype=torch.uint8), 8), (ramp(1, 12, 8), 4)]
 
 
@@ -32,7 +32,10 @@ def real(value: Any) -> bool:
 
 
 def viewable(value: Any) -> Tensor | None:
-    """A tensor as a picture (C, H, W) in [0, 1], or None if it cannot be one."""
-    if not real(value) or value.ndim != 3 or value.shape[0] not in (1, 3) or 0 in value.shape:
+    """(C, H, W) -> (C, H, W) in [0, 1]; None for what is no picture, or a larger one than a card can show."""
+    if not real(value) or value.ndim != 3 or value.shape[0] not in (1, 3):
         return None
-    return value if value.is_floating_point() and value.max() <= 1 else value.double() / 255
+    if 0 in value.shape or max(value.shape) > 512:
+        return None
+    pixels = value.double()
+    return pixels if value.is_floating_point() and pixels.max() <= 1 else pixels / 255

@@ -8,42 +8,47 @@ from minivit.teach.exercises.patches import pictures
 
 
 def stitch(tokens: Tensor, rows: int, cols: int, patch: int) -> Tensor:
+    """(N, P*P*C) -> (C, H, W)."""
     return unpatchify(tokens, Grid(rows, cols), patch)
 
 
 def cases() -> list[tuple]:
-    """The pictures of 01.cut, cut."""
+    """(N, P*P*C) each, with rows, cols and P: the pictures of 01.cut, cut."""
     return [(patchify(image, patch), *Grid.of(*image.shape[1:], patch), patch) for image, patch in pictures.cases()]
 
 
 def laid(tokens: Tensor, split: tuple[int, ...], *order: int) -> Tensor:
-    """Tokens split into five axes, put in `order` and joined as (C, H, W)."""
+    """(N, P*P*C) -> (C, H, W): tokens split into five axes, put in `order` and joined."""
     axes = tokens.reshape(split).permute(*order)
     return axes.reshape(axes.shape[0], axes.shape[1] * axes.shape[2], -1)
 
 
 def inside(tokens: Tensor, patch: int) -> tuple[int, int, int]:
-    """A token's own axes: (row, column, channel)."""
+    """(N, P*P*C) -> (P, P, C): the sizes of a token's own axes, (row, column, channel)."""
     return patch, patch, tokens.shape[1] // patch**2
 
 
 def one_by_one(tokens: Tensor, rows: int, cols: int, patch: int) -> Tensor:
+    """(N, P*P*C) -> (C, H, W), wrong: the patches are written out one after another."""
     channels_first = tokens.reshape(-1, tokens.shape[1] // patch**2).T
     return channels_first.reshape(-1, rows * patch, cols * patch)
 
 
 def square(tokens: Tensor, rows: int, cols: int, patch: int) -> Tensor:
+    """(N, P*P*C) -> (C, H, W), wrong: the grid is taken for a square."""
     side = int(len(tokens) ** 0.5)
     return stitch(tokens, side, side, patch)
 
 
 def square_loosely(tokens: Tensor, rows: int, cols: int, patch: int) -> Tensor:
+    """(N, P*P*C) -> (C, H, W), wrong: the same by reshapes, which drop no token."""
     side = int(len(tokens) ** 0.5)
     axes = tokens.reshape(side, side, patch, patch, -1)
     return axes.permute(4, 0, 2, 1, 3).reshape(-1, side * patch, side * patch)
 
 
 def rgb(tokens: Tensor, rows: int, cols: int, patch: int) -> Tensor:
+    """(N, P*P*C) -> (C, H, W), wrong: three channels, whatever C is."""
     return laid(tokens, (rows, cols, patch, patch, 3), 4, 0, 2, 1, 3)
 
 
@@ -89,6 +94,16 @@ STITCH = Exercise(
             "the patches were laid down the columns instead of along the rows.",
             "in raster order the column changes fastest, so tokens split into (rows, cols), in this order.",
             lambda tokens, rows, cols, patch: laid(tokens, (cols, rows, *inside(tokens, patch)), 4, 1, 2, 0, 3),
+        ),
+        Twin(
+            "same-permute",
+            "the permute of the way there was used again on the way back.",
+            "the way back needs the inverse: (rows, cols, row, column, channel) to (channel, rows, row, cols, column).",
+            lambda tokens, rows, cols, patch: (
+                tokens.reshape(rows, cols, *inside(tokens, patch))
+                .permute(1, 3, 2, 4, 0)
+                .reshape(-1, rows * patch, cols * patch)
+            ),
         ),
         Twin("square-assumed", *SQUARE, square),
         Twin("square-assumed", *SQUARE, square_loosely),
