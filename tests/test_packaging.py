@@ -1,6 +1,7 @@
 """The wheel and the set-up: what a reader installs is whole, and the tools of the Makefile do what they say."""
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -61,6 +62,23 @@ def test_it_installs_and_imports_in_an_empty_environment(wheel, tmp_path):
         "assert len(quiz('01_patches')._repr_html_()) > 1000\n"
     )
     subprocess.run([python, "-I", "-c", code], cwd=tmp_path, check=True)
+
+
+def megabytes(folder: Path) -> float:
+    return sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
+
+
+@pytest.mark.full
+def test_the_page_tells_the_sizes_on_disk():
+    import torch
+
+    if torch.version.cuda or sys.platform != "linux":
+        pytest.skip("the page tells of the CPU build on Linux")
+    page = (ROOT / "book" / "how-to-run.md").read_text()
+    said = [float(number.replace(",", "")) for number in re.findall(r"\| ([\d,]+) MB \|", page)]
+    whole, its = megabytes(Path(sys.prefix)), megabytes(Path(torch.__file__).parent)
+    assert its == pytest.approx(said[0], rel=0.2)
+    assert whole - its == pytest.approx(said[1] + said[2], rel=0.2)
 
 
 @pytest.mark.parametrize("version", [(3, 10), (3, 11)])
