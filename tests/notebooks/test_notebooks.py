@@ -31,7 +31,9 @@ def problems(notebook) -> list[str]:
         found.append("metadata of one machine")
     for cell in code:
         for output in cell.outputs:
-            text = json.dumps(output)
+            text = json.dumps(
+                {**output, "data": {**output.get("data", {}), "image/png": ""}}
+            )  # pixels may spell anything
             if output.output_type == "error":
                 found.append(f"{cell.id}: an error output")
             if "widget-view" in text:
