@@ -1,4 +1,4 @@
-"""A lesson alone in an empty folder, with the versions that Colab ships: its first cell installs minivit, the rest runs."""
+"""A lesson alone in an empty folder, with the versions that Colab ships: its first cell installs minivit."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Every lesson as committed: executed in order, free of errors and of a machine's traces, and reproduced by strict nbval."""
+"""Every lesson as committed: executed in order, no errors, no traces of a machine, reproduced by strict nbval."""
 
 import copy
 import json
