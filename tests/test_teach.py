@@ -487,6 +487,6 @@ def test_one_short_point_of_the_recorded_run_comes_out_again():
         points = islice(curve(space, 8, 32, cut, run["rate"], seed=1), 4)
         return {step: loss for step, loss, _ in points}[400]
 
-    near = 0.12  # runs of this point have differed by 0.07, from rounding it seems; far_apart is 0.23 away
+    near = 0.12  # two runs of this point once differed by 0.07, why is not known; far_apart is 0.23 away
     assert abs(loss_at_400("patchify") - wanted) < near
     assert loss_at_400("far_apart") - wanted > near
