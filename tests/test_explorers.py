@@ -523,7 +523,6 @@ def test_without_ipywidgets_the_extra_is_named(monkeypatch):
         patches.Explorer()
 
 
-@pytest.mark.skipif(not (ROOT / "notebooks/01_patches.ipynb").exists(), reason="the lesson is not there")
 def test_the_lesson_holds_the_still_and_its_words():
     notebook = json.loads((ROOT / "notebooks/01_patches.ipynb").read_text())
     assert "widgets" not in notebook["metadata"]
