@@ -1,7 +1,7 @@
 """Blocks: a stream of tokens that attention and an MLP read and add to, again and again.
 
 Legend: B images, N tokens, D width, heads, head_dim = D / heads. Blocks are pre-norm: a copy of the stream is
-normalised, worked on, and added back, so that from the first layer to the last there is a path on which nothing multiplies.
+normalised, worked on, and added back, so from the first layer to the last there is a path on which nothing multiplies.
 
 Sources: Vaswani et al. 2017, section 3 (the block); Dosovitskiy et al. 2021, equations 2 and 3 (pre-norm in a ViT); Ba
 et al. 2016 (layer norm); Touvron et al. 2021 (layer scale); Huang et al. 2016 (drop path).

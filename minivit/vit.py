@@ -1,8 +1,8 @@
 """The whole vision transformer: pixels in, contextual tokens or one vector out.
 
 Legend: B images, C channels, H W pixels, P patch side, (rows, cols) the grid, N = rows * cols patch tokens, K prefix
-tokens (the class token first, then registers), D width, heads. Patchify, project, give positions, encode, choose what to
-read out.
+tokens (the class token first, then registers), D width, heads. Patchify, project, give positions, encode, choose what
+to read out.
 
 Source: Dosovitskiy et al. 2021, section 3.1; registers: Darcet et al. 2024; a stem of convolutions: Xiao et al. 2021.
 """
@@ -181,7 +181,7 @@ class ConvStem(nn.Module):
     """Convolutions of 3 x 3 that halve the picture until P pixels are one token: (B, C, H, W) -> (B, N, D).
 
     Each is followed by batch norm and ReLU, and doubles the channels; a convolution of 1 x 1 ends at D. Neighbouring
-    patches overlap here, which makes small models train faster. P must be a power of 2. Source: Xiao et al. 2021, section 4.
+    patches overlap here, which makes small models train faster. P must be a power of 2. Source: Xiao et al. 2021.
     """
 
     def __init__(self, patch: int, width: int, channels: int = 3):

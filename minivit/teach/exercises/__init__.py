@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-LESSONS = {"01": "minivit.teach.exercises.patches"}  # each module has a table EXERCISES
+LESSONS = {  # each module has a table EXERCISES
+    "01": "minivit.teach.exercises.patches",
+    "02": "minivit.teach.exercises.positions",
+    "03": "minivit.teach.exercises.attention",
+    "04": "minivit.teach.exercises.blocks",
+    "05": "minivit.teach.exercises.vit",
+}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,3 @@
+"""Wrong answers to lesson 3's exercises."""
+
+WRONG = {}

@@ -1,0 +1,3 @@
+"""Wrong answers to lesson 4's exercises."""
+
+WRONG = {}

@@ -1,0 +1,3 @@
+"""Wrong answers to lesson 2's exercises."""
+
+WRONG = {}

@@ -1,0 +1,3 @@
+"""Wrong answers to lesson 5's exercises."""
+
+WRONG = {}
