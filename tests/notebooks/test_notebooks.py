@@ -88,21 +88,23 @@ def test_a_spoiled_notebook_is_found(spoil):
     assert problems(notebook)
 
 
-def nbval(path: Path) -> subprocess.CompletedProcess:
+def nbval(path: Path, **changes: str) -> subprocess.CompletedProcess:
     config = ROOT / "tests" / "notebooks"
     command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-c", config / "nbval.ini", path]
     command += ["--nbval-sanitize-with", config / "sanitize.cfg"]
-    environment = {**os.environ, "MINIVIT_STILLS": "1"}
+    environment = {**os.environ, "MINIVIT_STILLS": "1", **changes}
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS)
 
 
 @pytest.mark.slow
 @pytest.mark.notebook
-@pytest.mark.parametrize("turn", ["once", pytest.param("twice", marks=pytest.mark.full)])
+@pytest.mark.parametrize(
+    "turn", ["once", *(pytest.param(t, marks=pytest.mark.full) for t in ("twice", "without bf16"))]
+)
 @pytest.mark.parametrize("path", LESSONS, ids=IDS)
 def test_lesson_reproduces_its_outputs(path, turn, capsys):
     start = time.monotonic()
-    run = nbval(path)
+    run = nbval(path, MINIVIT_PRECISION="fp32") if turn == "without bf16" else nbval(path)
     with capsys.disabled():
         print(f"\n{path.stem}: {time.monotonic() - start:.0f} s")
     assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-2000:]
