@@ -1,4 +1,7 @@
-"""Run all sections, or those named: `python -m benchmarks [panels ...]`. Opens with the machine's name."""
+"""Run all sections, or those named: `python -m benchmarks [panels ...]`. Opens with the machine's name.
+
+After `--only` come parts of a section that has parts: `python -m benchmarks vit --only tiny,train`.
+"""
 
 import importlib
 import os
@@ -8,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-SECTIONS = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
+SECTIONS = ("panels", "vit")
 
 
 def machine() -> str:
@@ -23,14 +26,18 @@ def machine() -> str:
     return f"{processor}, {os.cpu_count()} cores{gpu}; Python {platform.python_version()}, torch {torch.__version__}"
 
 
-def main(names: list[str]) -> None:
+def main(words: list[str]) -> None:
+    names, _, only = " ".join(words).partition("--only")
+    names, only = names.split(), only.replace(",", " ").split()
     unknown = sorted(set(names) - set(SECTIONS))
     if unknown:
         sys.exit(f"no benchmark is called {', '.join(unknown)}; there are: {', '.join(SECTIONS)}")
+    if only and len(names) != 1:
+        sys.exit("--only chooses parts of one section: name it first, for example vit --only tiny,train")
     print(machine())
     for name in names or SECTIONS:
         print(f"\n{name}", flush=True)
-        importlib.import_module(f"benchmarks.{name}").main()
+        importlib.import_module(f"benchmarks.{name}").main(*only)
 
 
 if __name__ == "__main__":

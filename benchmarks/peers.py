@@ -1,0 +1,120 @@
+"""The libraries that minivit's ViT is measured against and proved equal to: timm, transformers, vit-pytorch.
+
+They are imported when a function asks for them, and they belong to the tests' extra: `pip install minivit[test]`.
+"""
+
+import importlib
+from types import ModuleType
+
+import torch
+from torch import Tensor, nn
+
+from minivit.vit import ViTConfig
+
+
+def load(name: str) -> ModuleType:
+    """timm, transformers, vit_pytorch or one of their modules, imported so that it works beside any build of torch."""
+    if name.split(".")[0] != "transformers":
+        _torchvision()
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise ImportError(f"{name} is missing: pip install 'minivit[test]'") from error
+
+
+def _torchvision() -> None:
+    """Import torchvision, which timm and vit-pytorch want.
+
+    PyPI's torchvision is built for CUDA. Beside a CPU build of torch its binary does not load, and its Python then
+    stops at two operators that nobody declared. No ViT calls them, so it is enough to declare them.
+    """
+    try:
+        importlib.import_module("torchvision")
+    except RuntimeError as error:
+        if "torchvision::" not in str(error):
+            raise
+        declared = torch.library.Library("torchvision", "DEF")
+        for name in ("nms", "qnms"):
+            declared.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _KEPT.append(declared)
+        importlib.import_module("torchvision")
+
+
+_KEPT: list[torch.library.Library] = []  # an operator lives as long as the library that declared it
+
+
+def timm_vit(config: ViTConfig, classes: int) -> nn.Module:
+    """timm's VisionTransformer."""
+    return load("timm.models.vision_transformer").VisionTransformer(
+        img_size=config.size,
+        patch_size=config.patch,
+        in_chans=config.channels,
+        num_classes=classes,
+        embed_dim=config.width,
+        depth=config.depth,
+        num_heads=config.heads,
+        mlp_ratio=config.hidden / config.width,
+    )
+
+
+def transformers_vit(config: ViTConfig, classes: int) -> nn.Module:
+    """transformers' ViTForImageClassification, giving logits; the model itself is `.model`."""
+    library = load("transformers")
+    numbers = library.ViTConfig(
+        image_size=config.size,
+        patch_size=config.patch,
+        num_channels=config.channels,
+        hidden_size=config.width,
+        num_hidden_layers=config.depth,
+        num_attention_heads=config.heads,
+        intermediate_size=config.hidden,
+        layer_norm_eps=config.eps,
+        num_labels=classes,
+        attn_implementation="sdpa",
+    )
+    return _Logits(library.ViTForImageClassification(numbers))
+
+
+class _Logits(nn.Module):
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.model(images).logits
+
+
+def vit_pytorch_vit(config: ViTConfig, classes: int) -> nn.Module:
+    """vit-pytorch's ViT, with explicit attention."""
+    return load("vit_pytorch").ViT(**_vit_pytorch(config, classes))
+
+
+def simple_vit(config: ViTConfig, classes: int) -> nn.Module:
+    """vit-pytorch's SimpleViT: no class token, fixed positions, no biases in attention, explicit attention."""
+    return load("vit_pytorch").SimpleViT(**_vit_pytorch(config, classes))
+
+
+def _vit_pytorch(config: ViTConfig, classes: int) -> dict:
+    return {
+        "image_size": config.size,
+        "patch_size": config.patch,
+        "channels": config.channels,
+        "num_classes": classes,
+        "dim": config.width,
+        "depth": config.depth,
+        "heads": config.heads,
+        "dim_head": config.head_dim,
+        "mlp_dim": config.hidden,
+    }
+
+
+def switch_fused(model: nn.Module, fused: bool) -> None:
+    """Fused attention on, as timm's and transformers' models come, or off, which is often faster on a CPU.
+
+    timm's switch is `timm.layers.set_fused_attn`, which a block reads once, when it is made: what it read is set here.
+    """
+    if isinstance(model, _Logits):
+        model.model.set_attn_implementation("sdpa" if fused else "eager")
+    else:
+        for block in model.blocks:
+            block.attn.fused_attn = fused

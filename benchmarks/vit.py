@@ -1,0 +1,253 @@
+"""How fast minivit's ViT is on the CPU beside timm, transformers and vit-pytorch, forward and in training.
+
+Every contender of a cell takes its turn in every round, in an order shuffled by the round's number, so that a slow
+minute of the machine falls on all alike. What counts is the median over the rounds of the ratio peer : minivit. minivit
+is built with a class token against the peers that have one, and with a mean and fixed positions against SimpleViT. A
+whole run is written to `minivit/teach/runs/bench_vit.json`, from which the book's page takes its tables.
+"""
+
+import json
+import os
+import random
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from benchmarks.peers import simple_vit, switch_fused, timm_vit, transformers_vit, vit_pytorch_vit
+from benchmarks.vit_table import PEERS, against, flops, tables
+from minivit.pooling import mean_pool
+from minivit.positions import SinCosPositions
+from minivit.vit import ViT, ViTConfig, vit_config
+
+ROOT = Path(__file__).resolve().parents[1]
+RECORD = ROOT / "minivit" / "teach" / "runs" / "bench_vit.json"
+CLASSES = 1000
+MODELS = {
+    "tiny": ViTConfig(size=64, patch=8, width=192, depth=6, heads=3),
+    "Ti": vit_config("Ti/16"),
+    "S": vit_config("S/16"),
+    "B": vit_config("B/16"),
+}
+FORWARD, TRAIN = (1, 8, 32), {"tiny": 128, "Ti": 32, "S": 16, "B": 8}
+SECONDS, LONG, MOST = 20.0, 25.0, 41  # a cell's budget; a round above which three rounds do; rounds at most
+
+
+class Cell(NamedTuple):
+    """One comparison."""
+
+    model: str
+    work: str  # "forward" or "train"
+    batch: int
+    dtype: str  # "fp32" or "bf16"
+
+    def chosen(self, words: tuple[str, ...]) -> bool:
+        """Whether the words, names of models, works and dtypes, leave this cell in."""
+        kinds = (MODELS, ("forward", "train"), ("fp32", "bf16"))
+        mine = (self.model, self.work, self.dtype)
+        return all(name in words or not set(kind) & set(words) for name, kind in zip(mine, kinds, strict=True))
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A library, and the switches that it is run with."""
+
+    library: str
+    explicit: bool = False  # attention as two matrix products and a softmax instead of the fused kernel
+    raised: bool = False  # torch.set_float32_matmul_precision("medium")
+
+    def __str__(self) -> str:
+        return ", ".join([self.library, *["explicit"] * self.explicit, *["raised"] * self.raised])
+
+
+def minivit_class(config: ViTConfig, classes: int) -> nn.Module:
+    """minivit's ViT as it comes: a class token, learned positions."""
+    return ViT(config, head=nn.Linear(config.width, classes))
+
+
+def minivit_mean(config: ViTConfig, classes: int) -> nn.Module:
+    """minivit's ViT built as SimpleViT is: no class token, sine-cosine positions, the mean of the tokens."""
+    config = ViTConfig(config.size, config.patch, width=config.width, depth=config.depth, heads=config.heads, prefix=0)
+    head = nn.Linear(config.width, classes)
+    return ViT(config, positions=SinCosPositions(config.width), pool=mean_pool, head=head)
+
+
+LIBRARIES: dict[str, Callable[[ViTConfig, int], nn.Module]] = {
+    "minivit": minivit_class,
+    "minivit mean": minivit_mean,
+    "timm": timm_vit,
+    "transformers": transformers_vit,
+    "vit-pytorch": vit_pytorch_vit,
+    "SimpleViT": simple_vit,
+}
+SWITCHED = ("timm", "transformers")  # the others have one form of attention
+
+
+def contenders(dtype: str) -> list[Contender]:
+    """Each library as it comes and with every switch; without fused attention, raised precision is raised at once."""
+    found = []
+    for library in LIBRARIES:
+        found += [Contender(library), *[Contender(library, explicit=True)] * (library in SWITCHED and dtype == "bf16")]
+        if dtype == "fp32":
+            found.append(Contender(library, raised=True))
+            found += [Contender(library, True, True)] * (library in SWITCHED)
+    return found
+
+
+def cells(words: tuple[str, ...] = ()) -> list[Cell]:
+    """All comparisons, or those that the words leave in. Raises SystemExit for a word that means nothing here."""
+    every = [
+        Cell(model, work, batch, dtype)
+        for dtype in ("bf16", "fp32")
+        for work in ("train", "forward")
+        for model in MODELS
+        for batch in ((TRAIN[model],) if work == "train" else FORWARD)
+    ]
+    unknown = sorted(set(words) - {*MODELS, "forward", "train", "fp32", "bf16"})
+    if unknown:
+        raise SystemExit(f"--only knows {', '.join(MODELS)}, forward, train, fp32 and bf16; not {', '.join(unknown)}")
+    return [cell for cell in every if cell.chosen(words)]
+
+
+@contextmanager
+def settings(dtype: str, raised: bool):
+    """Matrix precision and autocast for one turn, put back afterwards."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium" if raised else "highest")
+    try:
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bf16"):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def measure(cell: Cell) -> dict:
+    """The seconds of every contender in every round."""
+    config = MODELS[cell.model]
+    torch.manual_seed(0)
+    images, labels = torch.rand(cell.batch, 3, *config.size), torch.randint(CLASSES, (cell.batch,))
+    models = {name: build(config, CLASSES).train(cell.work == "train") for name, build in LIBRARIES.items()}
+    adamw = {
+        name: torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
+        for name, model in models.items()
+        if cell.work == "train"
+    }
+
+    def turn(one: Contender) -> float:
+        model = models[one.library]
+        if one.library in SWITCHED:
+            switch_fused(model, not one.explicit)
+        start = time.perf_counter()
+        with settings(cell.dtype, one.raised):
+            if cell.work == "train":
+                _step(model, adamw[one.library], images, labels)
+            else:
+                with torch.inference_mode():
+                    model(images)
+        return time.perf_counter() - start
+
+    running = contenders(cell.dtype)
+    start = time.perf_counter()
+    tried = {one: turn(one) for one in running}  # the first call of a shape is slow: kernels are built
+    if time.perf_counter() - start < LONG:
+        tried = {one: turn(one) for one in running}
+    running = worth_running(tried)
+    long = sum(tried[one] for one in running)
+    rounds = min(MOST, max(3 if long > LONG else 5, round(SECONDS / long)))
+    seconds: dict[str, list[float]] = {str(one): [] for one in running}
+    for number in range(rounds):
+        for one in random.Random(number).sample(running, len(running)):
+            seconds[str(one)].append(float(f"{turn(one):.5g}"))
+    return {**cell._asdict(), "flops": flops(config, CLASSES, cell.work), "seconds": seconds}
+
+
+def worth_running(tried: dict[Contender, float]) -> list[Contender]:
+    """Each library as it comes, and the settings that came within half of its best when they were tried."""
+    least = {one.library: min(s for other, s in tried.items() if other.library == one.library) for one in tried}
+    return [one for one, s in tried.items() if one == Contender(one.library) or s <= 1.5 * least[one.library]]
+
+
+def _step(model: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor) -> None:
+    loss = F.cross_entropy(model(images), labels)
+    with torch.autocast("cpu", enabled=False):
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+def ceilings() -> dict[str, dict[str, float]]:
+    """What this machine's matrix product reaches: FLOP/s, and the largest error by the largest true value."""
+    found = {}
+    for name, dtype, raised in (("fp32", "fp32", False), ("fp32 raised", "fp32", True), ("bf16", "bf16", False)):
+        rates, worst = [], 0.0
+        for side in (1024, 2048):
+            generator = torch.Generator().manual_seed(side)
+            a, b = torch.randn(2, side, side, generator=generator)
+            a, b = (a.bfloat16(), b.bfloat16()) if dtype == "bf16" else (a, b)
+            times = []
+            with settings("fp32", raised):
+                for _ in range(12):
+                    start = time.perf_counter()
+                    product = a @ b
+                    times.append(time.perf_counter() - start)
+            rates.append(2 * side**3 / statistics.median(times[2:]))
+            if side == 1024:
+                true = a.double() @ b.double()
+                worst = float((product.double() - true).abs().max() / true.abs().max())
+        found[name] = {"flops": float(f"{max(rates):.4g}"), "error": float(f"{worst:.2g}")}
+    return found
+
+
+def about() -> dict:
+    """The machine, the versions and the commit: a figure means nothing without them."""
+    from benchmarks.__main__ import machine
+
+    git = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    return {
+        "machine": machine(),
+        "threads": torch.get_num_threads(),
+        "amx": torch.cpu._is_amx_tile_supported(),
+        "commit": git.stdout.strip() or "unknown",
+        "versions": {name: version(name) for name in ("torch", "timm", "transformers", "vit-pytorch")},
+    }
+
+
+def write(record: dict, path: Path = RECORD) -> None:
+    """Whole or not at all."""
+    temporary = path.with_suffix(".json.part")
+    temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def summary(cell: dict) -> str:
+    """A line for the terminal: the two ratios to every peer, as they come / at best."""
+    words = [f"{cell['model']:4} {cell['work']:7} {cell['batch']:3} {cell['dtype']}"]
+    for peer in PEERS:
+        plain, good = (against(cell, peer, at_best) for at_best in (False, True))
+        words.append(f"{peer} {plain.median:.2f} / {good.median:.2f} ({good.low:.2f}-{good.high:.2f})")
+    return "   ".join([*words, f"{len(cell['seconds']['minivit'])} rounds"])
+
+
+def main(*words: str) -> None:
+    record = {**about(), "ceilings": ceilings(), "cells": []}
+    print("matrix products: " + ", ".join(f"{n} {c['flops'] / 1e9:.0f} GFLOP/s" for n, c in record["ceilings"].items()))
+    print("peer : minivit, as they come / at their best settings (middle half of the rounds)", flush=True)
+    for cell in cells(words):
+        record["cells"].append(measure(cell))
+        print(summary(record["cells"][-1]), flush=True)
+    if not words:
+        write(record)
+    print(tables(record))
+
+
+if __name__ == "__main__":
+    main()

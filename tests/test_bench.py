@@ -1,0 +1,181 @@
+"""The benchmark's arithmetic on made-up seconds; that its peers can be built at all; no time is judged."""
+
+import json
+import statistics
+import warnings
+
+import pytest
+import torch
+
+from benchmarks import __main__ as command
+from benchmarks import peers, vit, vit_table
+from minivit.patches import cost
+from minivit.vit import ViTConfig
+
+SMALL = ViTConfig(size=(16, 24), patch=8, width=12, depth=2, heads=3)
+
+
+def made_up(**seconds) -> dict:
+    """A cell in which every label takes the given seconds; those not given take 1, 2 and 4."""
+    labels = ["minivit", "minivit mean", *vit_table.PEERS]
+    times = {label: [1.0, 2.0, 4.0] for label in labels} | {k.replace("_", " "): v for k, v in seconds.items()}
+    return {"model": "tiny", "work": "train", "batch": 7, "dtype": "bf16", "flops": 3_000, "seconds": times}
+
+
+def test_a_ratio_is_taken_round_by_round():
+    own, peer = [1.0, 10.0, 2.0, 4.0, 1.0], [2.0, 30.0, 4.0, 6.0, 5.0]
+    spread = vit_table.ratio(peer, own)
+    assert spread == (2.0, 2.0, 3.0)
+    of_medians = statistics.median(peer) / statistics.median(own)  # the wrong twin
+    assert of_medians == 2.5 != spread.median
+    assert vit_table.ratio(own, own) == (1.0, 1.0, 1.0)
+    assert vit_table.ratio([3 * s for s in own], own) == (3.0, 3.0, 3.0) != vit_table.ratio(own, [3 * s for s in own])
+
+
+def test_a_slow_minute_falls_on_both():
+    own, peer = [1.0, 1.0, 1.0, 1.0, 1.0], [1.5, 1.5, 1.5, 1.5, 1.5]
+    stall = [1.0, 9.0, 9.0, 9.0, 1.0]
+    stalled = vit_table.ratio([p * s for p, s in zip(peer, stall, strict=True)], stall)
+    assert stalled == vit_table.ratio(peer, own) == (1.5, 1.5, 1.5)
+    assert vit_table.ratio(peer, stall).median != 1.5, "taken in different rounds, the stall would decide"
+
+
+@pytest.mark.parametrize("times", [([1.0], [1.0]), ([1.0, 2.0], [1.0, 2.0]), ([1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0])])
+def test_too_few_or_unequal_rounds_are_refused(times):
+    with pytest.raises(ValueError, match="in every round, at least three"):
+        vit_table.ratio(*times)
+
+
+def test_flops_are_those_of_patches_and_the_head():
+    forward = vit_table.flops(SMALL, classes=5, work="forward")
+    encoder = cost(16, 24, 8, model_width=12, layers=2).flops
+    assert forward - encoder == 2 * 12 * 5
+    assert vit_table.flops(SMALL, classes=5, work="train") == 3 * forward
+    assert cost(16, 24, 8, model_width=12, layers=1).flops + 2 * 12 * 5 != forward, "depth counts"
+    with pytest.raises(ValueError, match="40 for D = 12"):
+        vit_table.flops(ViTConfig(size=16, patch=8, width=12, depth=2, heads=3, hidden=40), 5, "forward")
+
+
+def test_flops_of_the_linear_maps_are_those_of_the_real_model():
+    model = vit.minivit_mean(SMALL, 5)
+    tokens, counted = SMALL.grid.tokens, 0
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.Linear):
+            counted += 2 * module.weight.numel() * (1 if name == "head" else tokens)
+    whole = cost(16, 24, 8, model_width=12, layers=2)
+    assert counted in (whole.linear_flops + 2 * 12 * 5, whole.linear_flops + whole.embed_flops + 2 * 12 * 5)
+
+
+def test_the_share_is_of_the_ceiling_of_the_same_kind():
+    ceilings = {"fp32": {"flops": 1e4}, "fp32 raised": {"flops": 2e4}, "bf16": {"flops": 4e4}}
+    cell = made_up()
+    assert vit_table.share(cell, "minivit", ceilings) == 3_000 * 7 / 2.0 / 4e4
+    cell["dtype"] = "fp32"
+    assert vit_table.share(cell, "minivit", ceilings) == 3_000 * 7 / 2.0 / 1e4
+    cell["seconds"]["minivit, raised"] = [1.0, 2.0, 4.0]
+    assert vit_table.share(cell, "minivit, raised", ceilings) == 3_000 * 7 / 2.0 / 2e4
+
+
+def test_best_is_among_the_librarys_own_settings():
+    cell = made_up(**{"timm, explicit": [0.5, 1.0, 9.0], "minivit mean": [0.1, 0.1, 0.1]})
+    assert vit_table.best(cell, "timm") == "timm, explicit"
+    assert vit_table.best(cell, "minivit") == "minivit", "minivit mean is another build, however fast"
+    assert vit_table.best(cell, "transformers") == "transformers"
+
+
+def test_each_peer_is_compared_with_its_likeness():
+    cell = made_up(**{"minivit mean": [0.5, 1.0, 2.0], "timm, explicit": [0.5, 1.0, 2.0]})
+    assert [vit_table.against(cell, peer, at_best=False).median for peer in vit_table.PEERS] == [1, 1, 1, 2]
+    assert [vit_table.against(cell, peer, at_best=True).median for peer in vit_table.PEERS] == [0.5, 1, 1, 2]
+
+
+def test_settings_that_are_far_behind_are_dropped_but_never_a_library():
+    plain, explicit = vit.Contender("timm"), vit.Contender("timm", explicit=True)
+    own, raised = vit.Contender("minivit"), vit.Contender("minivit", raised=True)
+    assert vit.worth_running({plain: 9.0, explicit: 1.0, own: 1.0, raised: 1.6}) == [plain, explicit, own]
+    assert vit.worth_running({plain: 1.0, explicit: 1.4}) == [plain, explicit]
+
+
+def test_every_peer_runs_as_it_comes_and_with_its_switches():
+    labels = {dtype: {str(one) for one in vit.contenders(dtype)} for dtype in ("fp32", "bf16")}
+    for names in labels.values():
+        assert {"minivit", "minivit mean", *vit_table.PEERS} <= names
+    assert {"timm, explicit", "transformers, explicit"} <= labels["bf16"]
+    assert {f"{library}, raised" for library in vit.LIBRARIES} <= labels["fp32"]
+    assert "timm, explicit, raised" in labels["fp32"] and not any("raised" in label for label in labels["bf16"])
+
+
+def test_words_choose_cells():
+    every = vit.cells()
+    assert len(every) == 4 * 2 * (3 + 1)
+    assert {(cell.model, cell.work) for cell in vit.cells(("tiny", "train"))} == {("tiny", "train")}
+    assert len(vit.cells(("tiny", "train"))) == 2 and len(vit.cells(("Ti", "S"))) == 16
+    with pytest.raises(SystemExit, match="not huge"):
+        vit.cells(("huge",))
+
+
+def test_the_command_wants_one_section_for_parts(capsys):
+    with pytest.raises(SystemExit, match="one section"):
+        command.main(["vit", "panels", "--only", "tiny"])
+    with pytest.raises(SystemExit, match="there are: panels, vit"):
+        command.main(["peers"])
+
+
+def test_matrix_precision_is_put_back():
+    assert torch.get_float32_matmul_precision() == "highest"
+    with pytest.raises(KeyError), vit.settings("fp32", raised=True):
+        assert torch.get_float32_matmul_precision() == "medium"
+        raise KeyError
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_a_record_becomes_tables():
+    ceilings = {name: {"flops": 1e4, "error": 1e-6} for name in ("fp32", "fp32 raised", "bf16")}
+    about = {"machine": "a machine, 3 cores", "threads": 3, "commit": "abc", "versions": {"torch": "2"}}
+    text = vit_table.tables({**about, "ceilings": ceilings, "cells": [made_up(timm=[2.0, 4.0, 8.0])]})
+    assert "a machine, 3 cores; 3 threads" in text and "torch 2; commit abc" in text
+    assert "| tiny | 7 | as it comes | 3.5 | 105% | 2.00 (2.00–2.00) | 1.00 (1.00–1.00) |" in text
+    assert "Training, bf16" in text and "Forward" not in text
+
+
+def test_a_record_is_written_whole_or_not_at_all(tmp_path):
+    place = tmp_path / "bench_vit.json"
+    vit.write({"cells": [1]}, place)
+    with pytest.raises(TypeError):
+        vit.write({"cells": {1, 2}}, place)
+    assert json.loads(place.read_text()) == {"cells": [1]}
+
+
+@pytest.mark.slow
+def test_every_library_builds_and_learns_in_every_setting():
+    config = ViTConfig(size=(16, 24), patch=8, width=12, depth=2, heads=3)
+    images, labels = torch.rand(2, 3, 16, 24), torch.tensor([1, 4])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for name, build in vit.LIBRARIES.items():
+            model = build(config, 5)
+            optimizer = torch.optim.AdamW(model.parameters())
+            for fused in (True, False):
+                if name in vit.SWITCHED:
+                    peers.switch_fused(model, fused)
+                with vit.settings("bf16", raised=False):
+                    assert model(images).shape == (2, 5)
+                    vit._step(model, optimizer, images, labels)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("build", [peers.timm_vit, peers.transformers_vit])
+def test_the_switch_changes_the_kernel_and_not_the_result(build):
+    torch.manual_seed(0)
+    model, images = (
+        build(ViTConfig(size=(16, 24), patch=8, width=12, depth=2, heads=3), 5).eval(),
+        torch.rand(2, 3, 16, 24),
+    )
+    found, kernels = [], []
+    for fused in (True, False):
+        peers.switch_fused(model, fused)
+        with torch.profiler.profile() as profile, torch.no_grad():
+            found.append(model(images))
+        kernels.append(any("scaled_dot_product" in event.key for event in profile.key_averages()))
+    torch.testing.assert_close(*found, rtol=1e-5, atol=1e-5)
+    assert kernels == [True, False]
