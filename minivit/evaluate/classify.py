@@ -10,19 +10,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from minivit.train import mode, precision
+from minivit.train import mode
+from minivit.train import precision as computing
 
 
 @torch.no_grad()
-def accuracy(model: nn.Module, images: Tensor, labels: Tensor, batch: int = 256, choice: str = "fp32") -> float:
+def accuracy(model: nn.Module, images: Tensor, labels: Tensor, batch: int = 256, precision: str = "fp32") -> float:
     """(B, C, H, W), (B,) int64 -> the share, from 0 to 1, of pictures whose largest logit is their label's.
 
-    The model is put in evaluation mode and afterwards back as it was. `choice` is the precision, float32 unless told:
-    a score should not depend on the machine. Raises ValueError for other shapes or types, or logits that are NaN.
+    The model is put in evaluation mode and afterwards back as it was. `precision` is as in `train`, but float32 unless
+    told: a score should not depend on the machine. Raises ValueError for other shapes or types, or logits that are NaN.
     """
     _check_labels(images, labels, "images")
+    if not isinstance(batch, int) or batch < 1:
+        raise ValueError(f"a batch must be a whole number, at least 1; got {batch!r}")
     device, right = next(model.parameters()).device, 0
-    with precision(choice, device), mode(model, training=False):
+    with computing(precision, device), mode(model, training=False):
         for first in range(0, len(images), batch):
             logits = model(images[first : first + batch].to(device))
             if logits.ndim != 2:

@@ -9,8 +9,10 @@ shuffled batches, `optimizers` AdamW and Muon, `schedule` the learning rate, `ch
 
 from minivit.train.checkpoints import Place, load_checkpoint, save_checkpoint
 from minivit.train.history import History
-from minivit.train.interruption import Interrupted, mode
-from minivit.train.loop import classify, train
+from minivit.train.interruption import Interrupted
+from minivit.train.loop import train
+from minivit.train.losses import classify
+from minivit.train.modes import mode
 from minivit.train.numerics import Precision, precision
 from minivit.train.optimizers import adamw, muon, sorted_parameters
 from minivit.train.order import Resumable, Shuffled

@@ -1,11 +1,9 @@
-"""Ctrl-C between two steps, never inside one, and a model's modes put back as they were."""
+"""Ctrl-C between two steps, never inside one."""
 
 import contextlib
 import signal
 import threading
 from collections.abc import Iterator
-
-from torch import nn
 
 from minivit.train.history import History
 
@@ -16,6 +14,18 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, message: str, history: History):
         super().__init__(message)
         self.history = history
+
+
+@contextlib.contextmanager
+def history_kept(history: History) -> Iterator[None]:
+    """A stop that cuts a step in two leaves nothing to save, but what was told so far is still handed on."""
+    try:
+        yield
+    except Interrupted:
+        raise
+    except KeyboardInterrupt:
+        message = "stopped inside a step, of which nothing is saved; some of its weights may have moved, others not. "
+        raise Interrupted(message + "The error's .history holds what was told so far", history) from None
 
 
 class Deferred:
@@ -43,15 +53,3 @@ class Deferred:
     def __exit__(self, *error: object) -> None:
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
-
-
-@contextlib.contextmanager
-def mode(model: nn.Module, training: bool) -> Iterator[None]:
-    """The whole model in training or in evaluation mode; afterwards every part in the mode it had."""
-    before = [(module, module.training) for module in model.modules()]
-    model.train(training)
-    try:
-        yield
-    finally:
-        for module, was in before:
-            module.training = was

@@ -11,39 +11,19 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from minivit.train.checkpoints import Place, clear_leftovers, load_checkpoint, save_checkpoint
-from minivit.train.finite import refuse_not_finite
+from minivit.train.finite import refuse_explosion, refuse_not_finite
 from minivit.train.history import History
-from minivit.train.interruption import Deferred, Interrupted, mode
+from minivit.train.interruption import Deferred, Interrupted, history_kept
+from minivit.train.losses import Loss, check_loss
+from minivit.train.modes import mode
 from minivit.train.numerics import Precision
 from minivit.train.numerics import precision as computing
 from minivit.train.order import Resumable
 from minivit.train.progress import Progress
 from minivit.train.schedule import cosine, warmup_steps
-
-Loss = Callable[..., Tensor]
-
-
-def classify(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """(B, C, H, W) floating, (B,) int64 -> the mean cross-entropy in nats: a loss for `train`.
-
-    Raises ValueError for labels that are not (B,) whole numbers below the number of classes, with the first one.
-    """
-    logits = model(images)
-    if logits.ndim != 2 or labels.shape != logits.shape[:1] or labels.dtype != torch.int64:
-        raise ValueError(
-            f"classify needs logits (B, classes) and labels (B,) of int64; got {tuple(logits.shape)} and "
-            f"{tuple(labels.shape)} of {labels.dtype}. A model for classes needs a head, say nn.Linear(width, 10)"
-        )
-    wrong = (labels < 0) | (labels >= logits.shape[1])
-    if wrong.any():
-        first = int(wrong.nonzero()[0])
-        raise ValueError(f"label {first} is {int(labels[first])}; this model's classes are 0 to {logits.shape[1] - 1}")
-    # The sum of exponentials is taken in float32 at least.
-    return F.cross_entropy(logits.to(torch.promote_types(logits.dtype, torch.float32)), labels)
 
 
 def train(
@@ -81,7 +61,7 @@ def train(
 
     Raises ValueError for numbers that make no sense, for NaN or infinity in a batch, a loss or a gradient (the weights
     are then as the last good step left them), and for a checkpoint of another run; OSError if a checkpoint cannot be
-    written; `Interrupted`, with the history so far, at Ctrl-C.
+    written; `Interrupted`, with the history so far, at Ctrl-C, which waits for the step to end (a second one does not).
     """
     optimizers = (optimizer,) if isinstance(optimizer, Optimizer) else tuple(optimizer)
     warmup_steps(steps, warmup)  # refuses nonsense
@@ -92,7 +72,7 @@ def train(
     model.to(device)
 
     recipe = {"steps": steps, "warmup": warmup, "clip": clip, "accumulate": accumulate, "loss": _name(loss),
-              "rates": [[group["lr"] for group in one.param_groups] for one in optimizers]}  # fmt: skip
+              "rates": [[float(group["lr"]) for group in one.param_groups] for one in optimizers]}  # fmt: skip
     place = Place(0, History([], [], [], [], []), [])
     if checkpoint is not None:
         place = _resumed(Path(checkpoint), model, optimizers, batches, recipe) or place
@@ -105,6 +85,7 @@ def train(
         used = stack.enter_context(computing(precision, device))
         stack.enter_context(mode(model, training=True))
         set_rates = stack.enter_context(_rates(optimizers))
+        stack.enter_context(history_kept(history))
         stop = stack.enter_context(Deferred())
         bar = Progress(steps, step, progress)
         stack.callback(bar.close)
@@ -113,10 +94,10 @@ def train(
             set_rates(cosine(step, steps, warmup))
             for one in optimizers:
                 one.zero_grad()
-            value = _gradients(model, endless, loss, accumulate, used, step)
+            value = _gradients(model, endless, loss, accumulate, used, step + 1)
             length = nn.utils.clip_grad_norm_(weights, math.inf if clip is None else clip)
             rate = optimizers[0].param_groups[0]["lr"]
-            _refuse_explosion(value, float(length), step, rate)
+            refuse_explosion(value, float(length), step + 1, rate)
             for one in optimizers:
                 one.step()
 
@@ -138,19 +119,11 @@ def _gradients(model: nn.Module, batches: Iterator, loss: Loss, accumulate: int,
     for number in range(accumulate):
         batch = _drawn(batches, used.device, step, number)
         value = loss(model, *batch)
-        _check_loss(value)
+        check_loss(value)
         with used.autocast(False):  # backward repeats the types that forward chose
             (value / accumulate).backward()
         total += value.item() / accumulate
     return total
-
-
-def _check_loss(value: object) -> None:
-    if not isinstance(value, Tensor) or value.ndim:
-        shape = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
-        raise ValueError(f"a loss is one number, a tensor of no axes; got {shape}. Take its mean")
-    if not value.requires_grad:
-        raise ValueError("the loss depends on no weight that learns: compute it from the model, with gradients")
 
 
 def _drawn(batches: Iterator, device: torch.device, step: int, number: int) -> tuple:
@@ -164,16 +137,6 @@ def _drawn(batches: Iterator, device: torch.device, step: int, number: int) -> t
         if isinstance(part, Tensor):
             refuse_not_finite(part, f"the batch of step {step}" + (f", part {number} of it" if number else ""))
     return tuple(part.to(device) if isinstance(part, Tensor) else part for part in batch)
-
-
-def _refuse_explosion(loss: float, length: float, step: int, rate: float) -> None:
-    if not (math.isfinite(loss) and math.isfinite(length)):
-        what = f"the loss is {loss}" if not math.isfinite(loss) else f"the gradient's length is {length}"
-        raise ValueError(
-            f"{what} in step {step}, at a learning rate of {rate:.2e}; the weights are as the step before left them. "
-            f"Start again with a third of the rate, a longer warm-up or a smaller clip; look for divisions and "
-            f"logarithms of 0 in the loss"
-        )
 
 
 def _report(
