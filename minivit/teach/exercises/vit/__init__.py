@@ -1,5 +1,8 @@
-"""Lesson 5's exercises."""
+"""Lesson 5's exercises: shapes with prefix tokens, a mean under a mask, another library's weights, a count of weights."""
 
-from minivit.teach.exercises import Exercise
+from minivit.teach.exercises.vit.carry import CARRY
+from minivit.teach.exercises.vit.masked_mean import MASKED_MEAN
+from minivit.teach.exercises.vit.parameters import PARAMETERS
+from minivit.teach.exercises.vit.tokens import TOKENS
 
-EXERCISES: dict[str, Exercise] = {}
+EXERCISES = {"tokens": TOKENS, "masked_mean": MASKED_MEAN, "carry": CARRY, "parameters": PARAMETERS}
