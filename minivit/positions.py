@@ -17,11 +17,12 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from minivit.patches import Grid
+from minivit.patches import Grid, _tensor, _whole
 
 
 def coordinates(grid: Grid, device: torch.device | str | None = None) -> Tensor:
     """Grid -> (N, 2): (y, x) of every patch in raster order, in patches: (0, 0) up to (rows - 1, cols - 1), float32."""
+    grid = _grid(grid, "a grid")
     y, x = torch.arange(grid.rows, device=device), torch.arange(grid.cols, device=device)
     return torch.cartesian_prod(y, x).reshape(-1, 2).float()
 
@@ -31,7 +32,7 @@ class NoPositions(nn.Module):
 
     def forward(self, coordinates: Tensor, grid: Grid) -> Tensor:
         """(..., N, 2) -> (..., N, 1), zeros: added to tokens of any width, they change nothing."""
-        return torch.zeros_like(coordinates[..., :1])
+        return torch.zeros_like(_pairs(coordinates)[..., :1])
 
 
 class SinCosPositions(nn.Module):
@@ -49,12 +50,12 @@ class SinCosPositions(nn.Module):
                 f"sines and cosines of x and y take a quarter of the width each: D must be a multiple of 4, at least "
                 f"8; got {width!r}"
             )
-        self.frequencies: Tensor
-        self.register_buffer("frequencies", _frequencies(width // 4, temperature, last=True), persistent=False)
+        self.width, self.temperature = width, _temperature(temperature)
 
     def forward(self, coordinates: Tensor, grid: Grid) -> Tensor:
-        """(..., N, 2) -> (..., N, D). The grid makes no difference here."""
-        y, x = (_pairs(coordinates)[..., None] * self.frequencies).unbind(-2)  # (..., N, D / 4) each
+        """(..., N, 2) -> (..., N, D), as exact as the coordinates are. The grid makes no difference here."""
+        frequencies = _frequencies(self.width // 4, self.temperature, coordinates, last=True)
+        y, x = (_pairs(coordinates)[..., None] * frequencies).unbind(-2)  # (..., N, D / 4) each
         return torch.cat([x.sin(), x.cos(), y.sin(), y.cos()], dim=-1)
 
 
@@ -67,11 +68,13 @@ class LearnedPositions(nn.Module):
 
     def __init__(self, grid: Grid, width: int, resampling: "Resampling | None" = None):
         super().__init__()
+        _whole(width, "the width D", "values")
         self.grid, self.resampling = _grid(grid, "the table's grid"), resampling
         self.table = nn.Parameter(torch.randn(self.grid.tokens, width) * 0.02)
 
     def forward(self, coordinates: Tensor, grid: Grid) -> Tensor:
         """(..., N, 2) -> (..., N, D). Raises ValueError for another grid without resampling, or a place outside it."""
+        grid = _grid(grid, "the picture's grid")
         y, x = _slots(coordinates, grid)
         return self.table_for(grid)[y * grid.cols + x]
 
@@ -107,6 +110,8 @@ class Resampling:
             raise ValueError(f"mode must be 'bilinear' or 'bicubic'; got {self.mode!r}")
         if (self.align_corners and (self.antialias or self.offset)) or (self.antialias and self.offset):
             raise ValueError("corners aligned, antialias and an offset exclude each other: choose one of the three")
+        if not isinstance(self.offset, int | float) or not 0 <= self.offset < 1:
+            raise ValueError(f"the offset is a part of a slot, from 0 to below 1; got {self.offset!r}")
 
     def __call__(self, table: Tensor, old: Grid, new: Grid, prefix: int = 0) -> Tensor:
         """(K + N, D) or (1, K + N, D) -> the same for the new grid; the K prefix rows are kept as they are.
@@ -115,6 +120,9 @@ class Resampling:
         not fill the old grid.
         """
         old, new = _grid(old, "the old grid"), _grid(new, "the new grid")
+        _whole(prefix, "prefix", "tokens", least=0)
+        if not _tensor(table, "a table").is_floating_point():
+            raise ValueError(f"a position table is floating; got {table.dtype}: convert it with .float()")
         if table.ndim not in (2, 3) or (table.ndim == 3 and len(table) != 1) or table.shape[-2] != prefix + old.tokens:
             raise ValueError(
                 f"a table for {prefix} prefix tokens and {old.rows} x {old.cols} patches is ({prefix + old.tokens}, D) "
@@ -165,15 +173,15 @@ class Rotary2D(nn.Module):
         super().__init__()
         if not isinstance(head_dim, int) or head_dim < 4 or head_dim % 4:
             raise ValueError(f"y and x turn pairs of numbers: head_dim must be a multiple of 4; got {head_dim!r}")
-        self.frequencies: Tensor
-        self.register_buffer("frequencies", _frequencies(head_dim // 4, temperature, last=False), persistent=False)
+        self.head_dim, self.temperature = head_dim, _temperature(temperature)
 
     def forward(self, coordinates: Tensor, grid: Grid) -> Callable[[Tensor], Tensor]:
         """(N, 2) or (B, N, 2) -> rotate, which takes (B, heads, K + N, head_dim) to the same shape.
 
         The last N tokens turn; prefix tokens before them have no place and stay as they are.
         """
-        angles = _pairs(coordinates)[..., None] * self.frequencies  # (..., N, 2, head_dim / 4)
+        frequencies = _frequencies(self.head_dim // 4, self.temperature, coordinates, last=False)
+        angles = _pairs(coordinates)[..., None] * frequencies  # (..., N, 2, head_dim / 4)
         angles = angles.repeat(*[1] * (angles.ndim - 1), 2).flatten(-2)  # (..., N, head_dim): [y y x x]
         if angles.ndim == 3:
             angles = angles[:, None]  # one axis for the heads
@@ -183,9 +191,12 @@ class Rotary2D(nn.Module):
 
 def _rotated(tokens: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     count = cos.shape[-2]
-    if tokens.shape[-2] < count or tokens.shape[-1] != cos.shape[-1]:
+    batch = cos.shape[0] if cos.ndim == 4 else 1
+    fits = tokens.ndim == 4 and tokens.shape[-2] >= count and tokens.shape[-1] == cos.shape[-1]
+    if not fits or batch not in (1, len(tokens)):
         raise ValueError(
-            f"{count} places of {cos.shape[-1]} numbers a head do not fit tokens of shape {tuple(tokens.shape)}"
+            f"places of shape {(*cos.shape[:-3], count, 2)} turn tokens (B, heads, {count} or more, {cos.shape[-1]}); "
+            f"got shape {tuple(tokens.shape)}"
         )
     prefix, patches = tokens.split([tokens.shape[-2] - count, count], dim=-2)
     a, b, c, d = patches.chunk(4, dim=-1)  # pairs (a, b) turn with y, (c, d) with x
@@ -193,16 +204,23 @@ def _rotated(tokens: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat([prefix, turned], dim=-2)
 
 
-def _frequencies(count: int, temperature: float, last: bool) -> Tensor:
-    """(count): from 1 down, geometrically, to 1 / temperature, which is reached only if it is to be the last."""
-    if not temperature > 1:
-        raise ValueError(f"the temperature must be above 1; got {temperature}")
+def _frequencies(count: int, temperature: float, like: Tensor, last: bool) -> Tensor:
+    """(count): from 1 down, geometrically, to 1 / temperature, which is reached only if it is to be the last.
+
+    Made for each call and no buffer: `.to(torch.bfloat16)` would round a buffer, and far places would be lost.
+    """
     steps = torch.arange(count, dtype=torch.float64) / (max(count - 1, 1) if last else count)
-    return (1 / temperature**steps).float()
+    return (1 / temperature**steps).to(_pairs(like).device, torch.promote_types(like.dtype, torch.float32))
+
+
+def _temperature(value: float) -> float:
+    if not isinstance(value, int | float) or not 1 < value < float("inf"):
+        raise ValueError(f"the temperature must be a number above 1; got {value!r}")
+    return value
 
 
 def _pairs(coordinates: Tensor) -> Tensor:
-    if coordinates.ndim < 2 or coordinates.shape[-1] != 2:
+    if _tensor(coordinates, "coordinates").ndim < 2 or coordinates.shape[-1] != 2:
         raise ValueError(f"coordinates are (..., N, 2), a (y, x) for each token; got shape {tuple(coordinates.shape)}")
     return coordinates
 
@@ -211,7 +229,7 @@ def _slots(coordinates: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
     """(..., N, 2) -> rows and columns (..., N) as whole numbers inside the grid."""
     slots = _pairs(coordinates).long()
     size = torch.tensor(grid, device=slots.device)
-    if not bool(((slots == coordinates) & (slots >= 0) & (slots < size)).all()):
+    if not slots.is_meta and not bool(((slots == coordinates) & (slots >= 0) & (slots < size)).all()):
         raise ValueError(
             f"a table of {grid.rows} x {grid.cols} has rows 0 to {grid.rows - 1} and columns 0 to {grid.cols - 1}, "
             f"whole numbers; the coordinates reach from {coordinates.min().item():g} to {coordinates.max().item():g}"
@@ -220,6 +238,6 @@ def _slots(coordinates: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
 
 
 def _grid(grid: Grid, name: str) -> Grid:
-    if not isinstance(grid, tuple) or len(grid) != 2 or not all(isinstance(n, int) and n > 0 for n in grid):
+    if not isinstance(grid, tuple) or len(grid) != 2 or not all(type(n) is int and n > 0 for n in grid):
         raise ValueError(f"{name} is a pair, Grid(rows, cols), of whole numbers from 1 on; got {grid!r}")
     return Grid(*grid)
