@@ -28,6 +28,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Atten
 
     A query that may read nothing gets zeros, and passes no gradient back.
     """
+    _belong_together(q, k, v)
     scores = q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5
     if mask is None:
         weights = scores.softmax(dim=-1)
@@ -39,6 +40,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Atten
 
 def attend_fast(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
     """The output of `attend`, (B, heads, N, head_dim), the quick way."""
+    _belong_together(q, k, v)
     if mask is not None:
         _readable(mask, (*q.shape[:-1], k.shape[-2]))
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
@@ -73,6 +75,8 @@ class Attention(nn.Module):
 
     def queries_keys_values(self, x: Tensor, rotate: Callable | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """(B, N, D) -> three times (B, heads, N, head_dim)."""
+        if x.ndim != 3 or x.shape[-1] != self.qkv.in_features:
+            raise ValueError(f"expected tokens (B, N, {self.qkv.in_features}); got shape {tuple(x.shape)}")
         q, k, v = rearrange(self.qkv(x), "b n (three heads d) -> three b heads n d", three=3, heads=self.heads)
         return (q, k, v) if rotate is None else (rotate(q), rotate(k), v)
 
@@ -108,6 +112,14 @@ def _masks(value: Tensor, name: str, dtype: torch.dtype | None) -> None:
     if value.ndim != 2 or not whole:
         kind = "whole numbers" if dtype is None else "True and False"
         raise ValueError(f"{name} is (B, N) of {kind}; got {value.dtype} of shape {tuple(value.shape)}")
+
+
+def _belong_together(q: Tensor, k: Tensor, v: Tensor) -> None:
+    """ValueError unless every key has its value: torch's fused form would read beyond the values without a word."""
+    same = q.shape[:-2] == k.shape[:-2] == v.shape[:-2]
+    if not same or q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2]:
+        shapes = ", ".join(str(tuple(tensor.shape)) for tensor in (q, k, v))
+        raise ValueError(f"q is (B, heads, N, head_dim) and k and v are (B, heads, M, head_dim); got {shapes}")
 
 
 def _readable(mask: Tensor, shape: tuple[int, ...]) -> Tensor:
