@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from minivit.attention import Attention
+from minivit.patches import _whole
 
 
 def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-6) -> Tensor:
@@ -46,7 +47,9 @@ class MLP(nn.Module):
 
     def __init__(self, width: int, hidden: int, activation: str = "gelu", bias: bool = True):
         super().__init__()
-        if activation not in ACTIVATIONS:
+        _whole(width, "the width D", "values")
+        _whole(hidden, "the MLP's inner width, hidden,", "values")
+        if activation not in tuple(ACTIVATIONS):
             raise ValueError(f"there is no activation {activation!r}; there are {', '.join(ACTIVATIONS)}")
         self.up, self.down = nn.Linear(width, hidden, bias=bias), nn.Linear(hidden, width, bias=bias)
         self.activation = ACTIVATIONS[activation]
@@ -61,6 +64,8 @@ class LayerScale(nn.Module):
 
     def __init__(self, width: int, start: float):
         super().__init__()
+        if not isinstance(start, int | float) or not abs(start) < float("inf"):
+            raise ValueError(f"layer scale starts at a number, for example 1e-4; got {start!r}")
         self.weight = nn.Parameter(torch.full((width,), float(start)))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -76,8 +81,8 @@ class DropPath(nn.Module):
 
     def __init__(self, rate: float):
         super().__init__()
-        if not 0 <= rate < 1:
-            raise ValueError(f"drop path leaves out a share of 0 or more and less than 1; got {rate}")
+        if not isinstance(rate, int | float) or not 0 <= rate < 1:
+            raise ValueError(f"drop path leaves out a share of 0 or more and less than 1; got {rate!r}")
         self.rate = rate
 
     def forward(self, x: Tensor) -> Tensor:
@@ -109,7 +114,7 @@ class Block(nn.Module):
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(width, eps=eps), nn.LayerNorm(width, eps=eps)
         self.attention = Attention(width, heads, bias)
-        self.mlp = MLP(width, hidden or 4 * width, activation, bias)
+        self.mlp = MLP(width, 4 * width if hidden is None else hidden, activation, bias)
         scale = nn.Identity if layer_scale is None else partial(LayerScale, width, layer_scale)
         self.scale1, self.scale2, self.drop = scale(), scale(), DropPath(drop_path)
 
@@ -147,7 +152,8 @@ class Encoder(nn.Module):
         final_norm: bool = True,
     ):
         super().__init__()
-        rates = [drop_path * i / max(depth - 1, 1) for i in range(depth)]
+        _whole(depth, "the depth", "blocks", least=0)
+        rates = [DropPath(drop_path).rate * i / max(depth - 1, 1) for i in range(depth)]
         options = {"eps": eps, "activation": activation, "layer_scale": layer_scale}
         self.blocks = nn.ModuleList(Block(width, heads, hidden, drop_path=rate, **options) for rate in rates)
         self.norm = nn.LayerNorm(width, eps=eps) if final_norm else nn.Identity()
