@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from minivit.attention import attend_fast, padding
 from minivit.blocks import MLP
+from minivit.patches import _whole
 
 
 def class_pool(patches: Tensor, prefix: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -17,8 +18,11 @@ def class_pool(patches: Tensor, prefix: Tensor, mask: Tensor | None = None) -> T
 
     Source: Dosovitskiy et al. 2021, equation 4. Raises ValueError when there is no prefix token.
     """
-    if prefix.shape[1] == 0:
-        raise ValueError("there is no class token to read: give the model prefix=1, or pool with mean_pool")
+    if prefix.ndim != 3 or prefix.shape[1] == 0:
+        raise ValueError(
+            f"there is no class token to read in prefix tokens (B, K, D) of shape {tuple(prefix.shape)}: give the "
+            f"model prefix=1, or pool with mean_pool"
+        )
     return prefix[:, 0]
 
 
@@ -30,8 +34,7 @@ def mean_pool(patches: Tensor, prefix: Tensor, mask: Tensor | None = None) -> Te
     _something(patches, mask)
     if mask is None:
         return patches.mean(dim=1)
-    share = mask / mask.sum(dim=1, keepdim=True)  # (B, N): a real patch counts 1 / (how many there are)
-    return torch.einsum("bn,bnd->bd", share.to(patches.dtype), patches.masked_fill(~mask[..., None], 0))
+    return patches.masked_fill(~mask[..., None], 0).sum(dim=1) / mask.sum(dim=1, keepdim=True)
 
 
 class AttentionPool(nn.Module):
@@ -45,13 +48,13 @@ class AttentionPool(nn.Module):
         self, width: int, heads: int, hidden: int | None = None, *, eps: float = 1e-6, activation: str = "gelu"
     ):
         super().__init__()
-        if width % heads:
-            raise ValueError(f"{heads} heads do not divide the width {width}")
+        if _whole(width, "the width D", "values") % _whole(heads, "heads", "heads"):
+            raise ValueError(f"{heads} heads do not divide the width {width}: choose another number of heads")
         self.heads = heads
         self.probe = nn.Parameter(torch.randn(1, 1, width) * width**-0.5)
         self.query, self.key_value = nn.Linear(width, width), nn.Linear(width, 2 * width)
         self.out, self.norm = nn.Linear(width, width), nn.LayerNorm(width, eps=eps)
-        self.mlp = MLP(width, hidden or 4 * width, activation)
+        self.mlp = MLP(width, 4 * width if hidden is None else hidden, activation)
 
     def forward(self, patches: Tensor, prefix: Tensor, mask: Tensor | None = None) -> Tensor:
         """(B, N, D), (B, K, D) -> (B, D)."""
@@ -65,6 +68,8 @@ class AttentionPool(nn.Module):
 
 def _something(patches: Tensor, mask: Tensor | None) -> None:
     """ValueError where a picture has nothing to pool, or the mask is not of its patches."""
+    if patches.ndim != 3:
+        raise ValueError(f"patches are (B, N, D); got shape {tuple(patches.shape)}")
     if patches.shape[1] == 0:
         raise ValueError("there is nothing to pool: the pictures have no patches")
     if mask is None:
