@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from minivit.attention import padding
 from minivit.blocks import ACTIVATIONS, Encoder
-from minivit.patches import Grid, PatchEmbed
+from minivit.patches import Grid, PatchEmbed, _check_pixels, _check_sizes, _tensor
 from minivit.pooling import class_pool
 from minivit.positions import LearnedPositions, coordinates
 
@@ -40,22 +40,23 @@ class ViTConfig:
     drop_path: float = 0.0
 
     def __post_init__(self):
-        size = (self.size, self.size) if isinstance(self.size, int) else tuple(self.size)
-        if len(size) != 2:
+        size = (self.size, self.size) if isinstance(self.size, int) else self.size
+        if not isinstance(size, tuple | list) or len(size) != 2:
             raise ValueError(f"size is (height, width) in pixels, or one number for a square; got {self.size!r}")
-        object.__setattr__(self, "size", size)
+        object.__setattr__(self, "size", tuple(size))
+        for name, least in (("channels", 1), ("width", 1), ("heads", 1), ("depth", 0), ("prefix", 0)):
+            _check_number(name, getattr(self, name), int, least)
         object.__setattr__(self, "hidden", 4 * self.width if self.hidden is None else self.hidden)
-        for name, least in (("channels", 1), ("width", 1), ("heads", 1), ("hidden", 1), ("depth", 0), ("prefix", 0)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise ValueError(f"{name} must be a whole number, at least {least}; got {value!r}")
+        _check_number("hidden", self.hidden, int, 1)
+        for name in ("eps", "drop_path", *(() if self.layer_scale is None else ("layer_scale",))):
+            _check_number(name, getattr(self, name), float, 0)
         Grid.of(*size, self.patch)
         if self.width % self.heads:
             fitting = [n for n in range(1, self.width + 1) if self.width % n == 0]
             raise ValueError(f"{self.heads} heads do not divide the width {self.width}; these do: {fitting}")
-        if self.activation not in ACTIVATIONS:
+        if self.activation not in tuple(ACTIVATIONS):
             raise ValueError(f"there is no activation {self.activation!r}; there are {', '.join(ACTIVATIONS)}")
-        if not self.eps > 0 or not 0 <= self.drop_path < 1:
+        if not self.eps > 0 or not self.drop_path < 1:
             raise ValueError(f"eps must be above 0 and drop_path from 0 to below 1; got {self.eps}, {self.drop_path}")
 
     @property
@@ -67,6 +68,12 @@ class ViTConfig:
     def head_dim(self) -> int:
         """The numbers that each head works in, D / heads."""
         return self.width // self.heads
+
+
+def _check_number(name: str, value: float, kind: type, least: int) -> None:
+    allowed = int if kind is int else (int, float)
+    if not isinstance(value, allowed) or isinstance(value, bool) or not least <= value < float("inf"):
+        raise ValueError(f"{name} must be a {'whole ' * (kind is int)}number, at least {least}; got {value!r}")
 
 
 SIZES = {  # width, depth, heads, MLP width
@@ -81,7 +88,7 @@ SIZES = {  # width, depth, heads, MLP width
 
 def vit_config(name: str, size: tuple[int, int] | int = 224, prefix: int = 1) -> ViTConfig:
     """The config called, for example, "B/16" or "H/14": a size of `SIZES` and a patch side, for pictures of `size`."""
-    letters, _, patch = name.partition("/")
+    letters, _, patch = str(name).partition("/")
     if letters not in SIZES or not patch.isdecimal():
         raise ValueError(
             f"a ViT is called size/patch, for example B/16, with a size of {', '.join(SIZES)}; got {name!r}"
@@ -124,6 +131,8 @@ class ViT(nn.Module):
         head: nn.Module | None = None,
     ):
         super().__init__()
+        if not isinstance(config, ViTConfig):
+            raise ValueError(f"a ViT is built from a ViTConfig, for example vit_config('B/16'); got {config!r}")
         if pool is None and head is not None:
             raise ValueError("a head works on the pooled vector, and pool=None gives none: pass a pool, or no head")
         c = self.config = config
@@ -144,9 +153,12 @@ class ViT(nn.Module):
 
     def embed(self, images: Tensor) -> tuple[Tensor, Callable | None]:
         """(B, C, H, W) -> what goes into the blocks, (B, K + N, D), and what turns queries and keys, or None."""
+        patches = self.stem(images)
         grid = Grid.of(images.shape[-2], images.shape[-1], self.config.patch)
-        where = coordinates(grid, images.device)
-        patches = self.stem(images) + self.positions(where, grid)
+        where = coordinates(grid, images.device).to(torch.promote_types(self.prefix.dtype, torch.float32))
+        places = self.positions(where, grid).to(self.prefix.dtype)
+        self._check_parts(patches, places, grid)
+        patches = patches + places
         prefix = self.prefix.to(patches.dtype).expand(len(patches), -1, -1)
         rotate = None if self.rotary is None else self.rotary(where, grid)
         return torch.cat([prefix, patches], dim=1), rotate
@@ -165,12 +177,22 @@ class ViT(nn.Module):
         grid = Grid.of(images.shape[-2], images.shape[-1], self.config.patch)
         return Features(trace.output, prefix, patches, pooled, grid, trace.blocks, trace.weights)
 
+    def _check_parts(self, patches: Tensor, places: Tensor, grid: Grid) -> None:
+        """A stem for another patch side, or one vector for all places, would spread over the tokens unnoticed."""
+        count, width = grid.tokens, self.config.width
+        if patches.shape[1:] != (count, width) or places.shape[-2:] not in ((count, width), (count, 1)):
+            raise ValueError(
+                f"{grid.rows} x {grid.cols} patches of {self.config.patch} pixels at width {width} need a stem that "
+                f"gives (B, {count}, {width}) and positions ({count}, {width}); got {tuple(patches.shape)} and "
+                f"{tuple(places.shape)}: build both with the numbers of the config"
+            )
+
     def _attention_mask(self, mask: Tensor | None, tokens: Tensor) -> Tensor | None:
         """(B, N) -> (B, 1, 1, K + N): prefix tokens may always be read."""
         if mask is None:
             return None
         expected = (tokens.shape[0], tokens.shape[1] - self.config.prefix)
-        if mask.dtype != torch.bool or mask.shape != expected:
+        if _tensor(mask, "a mask").dtype != torch.bool or mask.shape != expected:
             raise ValueError(
                 f"a mask is boolean (B, N) = {expected}, True at real patches; got {mask.dtype}, {tuple(mask.shape)}"
             )
@@ -186,6 +208,7 @@ class ConvStem(nn.Module):
 
     def __init__(self, patch: int, width: int, channels: int = 3):
         super().__init__()
+        _check_sizes(patch, width, channels)
         if patch < 2 or patch & (patch - 1):
             raise ValueError(
                 f"the stem halves the picture until a patch is a pixel: P must be 2, 4, 8, ...; got {patch}"
@@ -200,10 +223,7 @@ class ConvStem(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) floating -> (B, N, D)."""
-        if images.ndim != 4 or images.shape[1] != self.channels or not images.is_floating_point():
-            raise ValueError(
-                f"expected floating images (B, {self.channels}, H, W); got {images.dtype}, shape {tuple(images.shape)}"
-            )
+        _check_pixels(images, self.channels, self.layers[-1].weight.dtype)
         Grid.of(images.shape[-2], images.shape[-1], self.patch)
         return rearrange(self.layers(images), "b d rows cols -> b (rows cols) d")
 
