@@ -130,7 +130,7 @@ def masked_mean(tokens, prefix, mask):
 """,
         ),
         (
-            "not-broadcast",
+            "raises",
             """
 def masked_mean(tokens, prefix, mask):
     if not mask.any(dim=1).all():
@@ -139,14 +139,14 @@ def masked_mean(tokens, prefix, mask):
 """,
         ),
         (
-            "zero-by-zero",
+            "should-raise",
             """
 def masked_mean(tokens, prefix, mask):
     return torch.stack([t[m].mean(dim=0) for t, m in zip(tokens[:, prefix:], mask)])
 """,
         ),
         (
-            "zero-by-one",
+            "should-raise",
             """
 def masked_mean(tokens, prefix, mask):
     patches = tokens[:, prefix:] * mask.unsqueeze(-1)

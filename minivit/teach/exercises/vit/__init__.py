@@ -1,4 +1,4 @@
-"""Lesson 5's exercises: shapes with prefix tokens, a mean under a mask, another library's weights, a count of weights."""
+"""Lesson 5's exercises: shapes with prefix tokens, a mean under a mask, weights carried over, weights counted."""
 
 from minivit.teach.exercises.vit.carry import CARRY
 from minivit.teach.exercises.vit.masked_mean import MASKED_MEAN

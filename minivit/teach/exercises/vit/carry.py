@@ -94,7 +94,7 @@ CARRY = Exercise(
         Twin(
             "class-position-lost",
             "the class token goes over without its position.",
-            "transformers adds positions[0, 0] to it in every forward pass; minivit adds nothing. So add it once, here.",
+            "transformers adds positions[0, 0] to it in every forward pass; minivit adds nothing. Add it once, here.",
             version(fold=lambda token, positions: token[0]),
         ),
         Twin(

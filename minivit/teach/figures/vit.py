@@ -1,0 +1,124 @@
+"""Lesson 5's figures: digits learnt by two optimizers, three poolings, and what a token reads, laid over its picture.
+
+Legend: C H W pixels, (rows, cols) the grid, N = rows * cols patches, heads.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from minivit import images
+from minivit.patches import Grid
+from minivit.teach.figures import BLUE, GOLD, GREEN, GREY, INK, ORANGE, PAPER, WIDE, paint, pyplot, styled
+from minivit.teach.inspector import POOLINGS, QUESTIONS
+
+DARK = 0.35  # what is left of a place that is not read
+
+
+def of(record: dict, **wanted: object) -> list[dict]:
+    """The runs of a record whose entries are these. ValueError if there is none."""
+    found = [run for run in record["runs"] if all(run[name] == value for name, value in wanted.items())]
+    if not found:
+        raise ValueError(f"no run was recorded with {wanted}")
+    return found
+
+
+@styled
+def jolted(before: Tensor, after: Tensor) -> None:
+    """(B, 1, 8, 8), (B, 1, 8, 8): digits as they are, and below as one step of training sees them."""
+    _, axes = pyplot().subplots(2, len(before), figsize=(WIDE, 2.0))
+    for column, pair in enumerate(zip(before, after, strict=True)):
+        for row, picture in enumerate(pair):
+            paint(axes[row, column], 1 - picture)
+    for place, words in zip(axes[:, 0], ("as it is", "jolted"), strict=True):
+        place.set_ylabel(words)
+
+
+@styled
+def learning(record: dict, live: Sequence[tuple[int, float]]) -> None:
+    """Left: accuracy over the steps, two optimizers and the live run. Right: where each recorded run ended."""
+    _, (left, right) = pyplot().subplots(1, 2, figsize=(WIDE, 3.4), width_ratios=(1.5, 1))
+    ways = [("muon", "stratified", BLUE, "Muon"), ("adamw", "stratified", GOLD, "AdamW"),
+            ("muon", "writers", GREEN, "Muon,\nother writers")]  # fmt: skip
+    for place, (optimizer, split, colour, words) in enumerate(ways):
+        runs = of(record, optimizer=optimizer, split=split)
+        curves = np.array([run["accuracy"] for run in runs])
+        if split == "stratified":
+            left.fill_between(
+                runs[0]["steps"], curves.min(0), curves.max(0), color=colour, alpha=0.35, linewidth=0,
+                label=f"{words}, {len(runs)} seeds",
+            )  # fmt: skip
+        right.plot([place] * len(runs), curves[:, -1], "o", color=colour, markerfacecolor=PAPER, markersize=6)
+        right.plot([place - 0.25, place + 0.25], [curves[:, -1].mean()] * 2, color=colour)
+    left.plot(*zip(*live, strict=True), color=ORANGE, label="live, Muon")
+    left.set_xlabel("steps")
+    left.set_title("unseen digits read, known writers")
+    left.set_ylim(0.6, 1.0)
+    left.legend(loc="lower right")
+    right.set_xticks(range(len(ways)), [words for *_, words in ways])
+    right.set_xlim(-0.5, len(ways) - 0.5)
+    right.set_title("at the end, every run")
+    for axes, digits in ((left, 0), (right, 1)):
+        axes.yaxis.set_major_formatter(lambda value, _, digits=digits: f"{value:.{digits}%}")
+        axes.grid(axis="y")
+
+
+@styled
+def pools(record: dict) -> None:
+    """For each question a plot: every recorded run by pooling, and what can be said without looking."""
+    _, axes = pyplot().subplots(1, len(QUESTIONS), figsize=(WIDE, 3.2), sharey=True)
+    for place, question in zip(axes, QUESTIONS, strict=True):
+        for at, (pooling, colour) in enumerate(zip(POOLINGS, (BLUE, ORANGE, GREEN), strict=True)):
+            ends = [run[question][-1] for run in of(record, pooling=pooling)]
+            place.plot([at] * len(ends), ends, "o", color=colour, markerfacecolor=PAPER, markersize=6)
+            place.plot([at - 0.3, at + 0.3], [np.mean(ends)] * 2, color=colour)
+        for (words, guess), style in zip(record["blind"].items(), ((0, (2, 2)), "-"), strict=True):
+            place.axhline(guess[question], color=GREY, linestyle=style, linewidth=1.2, label=words)
+        place.set_title(f"{question}, {len(QUESTIONS[question])} answers")
+        place.set_xticks(range(len(POOLINGS)), [name.replace("attention", "attent.") for name in POOLINGS])
+        place.set_xlim(-0.5, len(POOLINGS) - 0.5)
+        place.set_ylim(0, 1.03)
+        place.grid(axis="y")
+    axes[0].yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes[0].legend(loc="lower left", title="without looking")
+
+
+def overlay(picture: Tensor, weights: Tensor, grid: Grid) -> Tensor:
+    """(3, H, W), (N) -> (3, H, W) in [0, 1]: bright where much is read, dark where little is."""
+    pixels = picture if picture.is_floating_point() else images.to_float(picture)
+    height, width = pixels.shape[-2:]
+    light = (weights.float() / weights.max().clamp_min(1e-9)).reshape(1, *grid)
+    light = light.repeat_interleave(height // grid.rows, 1).repeat_interleave(width // grid.cols, 2)
+    paper = torch.tensor([int(INK[i : i + 2], 16) / 255 for i in (1, 3, 5)])[:, None, None]
+    share = DARK + (1 - DARK) * light
+    return pixels * share + paper * (1 - share)
+
+
+@styled
+def reads(pictures: Sequence[Tensor], weights: Sequence[Tensor], grids: Sequence[Grid], titles: Sequence[str]) -> None:
+    """(3, H, W) each, (heads, N) each: a picture, then what every head reads, a picture a row."""
+    heads = len(weights[0])
+    tall = sum(WIDE / (heads + 1) * picture.shape[-2] / picture.shape[-1] + 0.25 for picture in pictures)
+    _, axes = pyplot().subplots(len(pictures), heads + 1, figsize=(WIDE, tall), squeeze=False)
+    for row, picture, told, grid, title in zip(axes, pictures, weights, grids, titles, strict=True):
+        paint(row[0], picture, title)
+        for at, place in enumerate(row[1:]):
+            paint(place, overlay(picture, told[at], grid), f"head {at}: {told[at].sum():.0%} of its reading")
+            place.title.set_fontsize(8)
+
+
+@styled
+def bars(shares: Mapping[str, tuple[float, float]]) -> None:
+    """A slip -> (accuracy, mean confidence): what is right, and how sure the model says it is."""
+    _, axes = pyplot().subplots(figsize=(WIDE, 0.42 * len(shares) + 0.9))
+    for place, (right, sure) in enumerate(shares.values()):
+        axes.barh(place - 0.19, right, height=0.36, color=BLUE, label="right" if not place else None)
+        axes.barh(place + 0.19, sure, height=0.36, color=ORANGE, alpha=0.6, label="sure" if not place else None)
+    axes.set_yticks(range(len(shares)), list(shares))
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.legend(loc="lower right", ncols=2, bbox_to_anchor=(1, 1.0))
+    axes.axvline(0.1, color=GREY, linestyle=(0, (2, 2)), linewidth=1.2)
