@@ -63,7 +63,7 @@ def main() -> None:
     record = {
         "what": "share of 1000 unseen pages on which a digit's row and column are told, by kind of position",
         "commit": head.stdout.strip(),
-        "recipe": "notebooks/02_positions.ipynb, cells tagged recipe: AdamW, 400 steps of 64 out of 6000 pages",
+        "recipe": "notebooks/02_positions.ipynb, cells tagged recipe: Muon, 300 steps of 64 out of 6000 pages",
         "hardware": place,
         "runs": [],
     }

@@ -83,11 +83,11 @@ def emerged(before: Tensor, after: Tensor, grid: Grid) -> None:
 
 @styled
 def fixed(maps: Mapping[str, Tensor]) -> None:
-    """(rows, cols) each: similarities of one place with all others, side by side on one scale."""
+    """(rows, cols) each: similarities of one place with all others, from each map's own lowest, dark, to 1."""
     _, axes = pyplot().subplots(1, len(maps), figsize=(WIDE, WIDE / len(maps) * 0.85))
     for place, (title, values) in zip(axes, maps.items(), strict=True):
-        place.imshow(values.numpy(), cmap="cividis", vmin=-0.5, vmax=1)
-        place.set_title(title)
+        place.imshow(values.numpy(), cmap="cividis", vmin=values.min().item(), vmax=1)
+        place.set_title(f"{title}: {values.min():.2f} to 1")
         bare(place)
 
 
