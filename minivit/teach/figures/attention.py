@@ -100,6 +100,7 @@ def by_patch(grid: Grid, picture: Tensor, right: Mapping[str, Tensor]) -> None:
     patch = picture.shape[-1] // grid.cols
     for line in range(1, grid.cols):
         axes[0].axvline(line * patch - 0.5, color=ORANGE, linewidth=1)
+    for line in range(1, grid.rows):
         axes[0].axhline(line * patch - 0.5, color=ORANGE, linewidth=1)
     for place, (title, shares) in zip(axes[1:], right.items(), strict=True):
         place.imshow(shares.reshape(grid).numpy(), cmap="Blues", vmin=0, vmax=1.15)
