@@ -59,7 +59,7 @@ def split(logits: Tensor) -> tuple[Tensor, ...]:
 
 
 def trained_inspector() -> ViT:
-    """The one that ships: class token, the best of its recorded seeds, stored in bfloat16 and read into float32.
+    """The one that ships: class token, one seed, stored in bfloat16 and read into float32.
 
     Raises ValueError where the file does not hold exactly this model's weights.
     """
