@@ -34,8 +34,9 @@ def run(space: dict, rule: str, depth: int, seed: int, norm: str = "layer norm",
     kind = space["OtherNorm"] if norm == "other norm" else None
     _, history = space["learn"](rule, depth, seed=seed, norm=kind, **options)
     steps, read = history.reported("accuracy")
+    rate = options.get("rate") or space["RATES"][rule][depth]
     return {
-        "rule": rule, "depth": depth, "norm": norm, "rate": options.get("rate") or space["RATES"][rule][depth], "seed": seed,
+        "rule": rule, "depth": depth, "norm": norm, "rate": rate, "seed": seed,
         "seconds": round(history.seconds[-1], 1), "steps": steps, "loss": [round(x, 4) for x in history.losses],
         "accuracy": [round(x, 4) for x in read],
     }  # fmt: skip
