@@ -4,6 +4,7 @@ Legend: B pictures of 64 x 64 pixels, N = 64 patches of 8 x 8, D = 96. The three
 one row of 13 logits: 6 colours, 3 badges, 4 damages. The weights that ship were recorded by tools/runs/vit_pools.py.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -32,25 +33,28 @@ def inspector(pooling: str) -> ViT:
 def scenes(count: int, split: str, first: int = 0, workers: int = 0) -> tuple[Tensor, Tensor]:
     """-> pictures (count, 3, 64, 64) in [0, 1] and answers (count, 3), an index into each question's words."""
     drawn = panels.batch(range(first, first + count), split, SIZE, workers=workers)
-    answers = [
-        [words.index(getattr(scene, question)) for question, words in QUESTIONS.items()] for scene in drawn.scenes
-    ]
-    return images.to_float(drawn.images), torch.tensor(answers)
+    return images.to_float(drawn.images), truths(drawn.scenes)
 
 
-def answers(model: nn.Module, pictures: Tensor, truths: Tensor) -> Tensor:
+def truths(seen: Sequence[panels.Scene]) -> Tensor:
+    """B scenes -> (B, 3): the index of each answer among its question's words."""
+    rows = [[words.index(getattr(scene, question)) for question, words in QUESTIONS.items()] for scene in seen]
+    return torch.tensor(rows)
+
+
+def answers(model: nn.Module, pictures: Tensor, right: Tensor) -> Tensor:
     """(B, 3, H, W), (B, 3) -> the three cross-entropies, added: a loss for `train`."""
     said = split(model(pictures).float())
-    return sum(F.cross_entropy(logits, truth) for logits, truth in zip(said, truths.T, strict=True))
+    return sum(F.cross_entropy(logits, truth) for logits, truth in zip(said, right.T, strict=True))
 
 
 @torch.no_grad()
-def scores(model: nn.Module, pictures: Tensor, truths: Tensor) -> dict[str, float]:
+def scores(model: nn.Module, pictures: Tensor, right: Tensor) -> dict[str, float]:
     """(B, 3, H, W), (B, 3) -> the share answered rightly, by question. The model is left in evaluation mode."""
     model.eval()
     said = split(torch.cat([model(part) for part in pictures.split(250)]))
-    right = [(logits.argmax(1) == truth).float().mean().item() for logits, truth in zip(said, truths.T, strict=True)]
-    return dict(zip(QUESTIONS, right, strict=True))
+    shares = [(logits.argmax(1) == truth).float().mean().item() for logits, truth in zip(said, right.T, strict=True)]
+    return dict(zip(QUESTIONS, shares, strict=True))
 
 
 def split(logits: Tensor) -> tuple[Tensor, ...]:

@@ -6,15 +6,14 @@ Legend: C H W pixels, (rows, cols) the grid, N = rows * cols patches, heads.
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from minivit import images
 from minivit.patches import Grid
-from minivit.teach.figures import BLUE, GOLD, GREEN, GREY, INK, ORANGE, PAPER, WIDE, paint, pyplot, styled
+from minivit.teach.figures import BLUE, GOLD, GREEN, GREY, ORANGE, PAPER, WIDE, paint, pyplot, styled
 from minivit.teach.inspector import POOLINGS, QUESTIONS
 
-DARK = 0.35  # what is left of a place that is not read
+DIM = 0.3  # a place that is not read keeps no colour, and this share of its light
 
 
 def of(record: dict, **wanted: object) -> list[dict]:
@@ -82,18 +81,17 @@ def pools(record: dict) -> None:
         place.set_ylim(0, 1.03)
         place.grid(axis="y")
     axes[0].yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    axes[0].legend(loc="lower left", title="without looking")
+    axes[0].legend(loc="center left", title="without looking")
 
 
 def overlay(picture: Tensor, weights: Tensor, grid: Grid) -> Tensor:
-    """(3, H, W), (N) -> (3, H, W) in [0, 1]: bright where much is read, dark where little is."""
+    """(3, H, W), (N) -> (3, H, W) in [0, 1]: in colour where much is read, grey and dark where little is."""
     pixels = picture if picture.is_floating_point() else images.to_float(picture)
     height, width = pixels.shape[-2:]
     light = (weights.float() / weights.max().clamp_min(1e-9)).reshape(1, *grid)
     light = light.repeat_interleave(height // grid.rows, 1).repeat_interleave(width // grid.cols, 2)
-    paper = torch.tensor([int(INK[i : i + 2], 16) / 255 for i in (1, 3, 5)])[:, None, None]
-    share = DARK + (1 - DARK) * light
-    return pixels * share + paper * (1 - share)
+    dim = pixels.mean(0, keepdim=True) * DIM
+    return pixels * light + dim * (1 - light)
 
 
 @styled
@@ -105,8 +103,9 @@ def reads(pictures: Sequence[Tensor], weights: Sequence[Tensor], grids: Sequence
     for row, picture, told, grid, title in zip(axes, pictures, weights, grids, titles, strict=True):
         paint(row[0], picture, title)
         for at, place in enumerate(row[1:]):
-            paint(place, overlay(picture, told[at], grid), f"head {at}: {told[at].sum():.0%} of its reading")
-            place.title.set_fontsize(8)
+            times = float(told[at].max() * grid.tokens)
+            paint(place, overlay(picture, told[at], grid), f"head {at}: at most {times:.1f}x")
+            place.title.set_fontsize(9)
 
 
 @styled
