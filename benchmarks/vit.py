@@ -217,7 +217,7 @@ def about() -> dict:
         "threads": torch.get_num_threads(),
         "amx": torch.cpu._is_amx_tile_supported(),
         "commit": git.stdout.strip() or "unknown",
-        "versions": {name: version(name) for name in ("torch", "timm", "transformers", "vit-pytorch")},
+        "versions": {name: version(name) for name in ("timm", "transformers", "vit-pytorch")},
     }
 
 

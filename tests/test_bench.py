@@ -9,7 +9,9 @@ import torch
 
 from benchmarks import __main__ as command
 from benchmarks import peers, vit, vit_table
+from minivit.attention import attend, attend_fast
 from minivit.patches import cost
+from minivit.teach.runs import recorded
 from minivit.vit import ViTConfig
 
 SMALL = ViTConfig(size=(16, 24), patch=8, width=12, depth=2, heads=3)
@@ -131,9 +133,9 @@ def test_matrix_precision_is_put_back():
 
 def test_a_record_becomes_tables():
     ceilings = {name: {"flops": 1e4, "error": 1e-6} for name in ("fp32", "fp32 raised", "bf16")}
-    about = {"machine": "a machine, 3 cores", "threads": 3, "commit": "abc", "versions": {"torch": "2"}}
+    about = {"machine": "a machine, 3 cores", "threads": 3, "commit": "abc", "versions": {"timm": "2"}}
     text = vit_table.tables({**about, "ceilings": ceilings, "cells": [made_up(timm=[2.0, 4.0, 8.0])]})
-    assert "a machine, 3 cores; 3 threads" in text and "torch 2; commit abc" in text
+    assert "a machine, 3 cores; threads: 3." in text and "Peers: timm 2; commit abc" in text
     assert "| tiny | 7 | as it comes | 3.5 | 105% | 2.00 (2.00–2.00) | 1.00 (1.00–1.00) |" in text
     assert "Training, bf16" in text and "Forward" not in text
 
@@ -179,3 +181,37 @@ def test_the_switch_changes_the_kernel_and_not_the_result(build):
         kernels.append(any("scaled_dot_product" in event.key for event in profile.key_averages()))
     torch.testing.assert_close(*found, rtol=1e-5, atol=1e-5)
     assert kernels == [True, False]
+
+
+@pytest.mark.slow
+def test_the_page_shows_a_whole_run():
+    record = recorded("bench_vit")
+    measured = [vit.Cell(*(cell[field] for field in vit.Cell._fields)) for cell in record["cells"]]
+    assert measured == vit.cells(), "the record is of a part: run make bench ONLY=vit"
+    for cell in record["cells"]:
+        assert cell["flops"] == vit_table.flops(vit.MODELS[cell["model"]], vit.CLASSES, cell["work"])
+        assert len({len(seconds) for seconds in cell["seconds"].values()}) == 1
+    page = (vit.ROOT / "book" / "bench.md").read_text()
+    assert page.count("<!-- bench -->") == 1 and record["machine"] in vit_table.tables(record)
+
+
+def fused(dtype: torch.dtype, count: int, gradients: bool, raised: bool) -> bool:
+    """Whether `attend_fast` asks the fused kernel; its result is compared with the plain form on the way."""
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(2, 3, count, 8, generator=generator).to(dtype).requires_grad_(gradients) for _ in "qkv")
+    with vit.settings("fp32", raised), torch.profiler.profile() as profile:
+        output = attend_fast(q, k, v)
+    right = attend(*(t.double() for t in (q, k, v))).output
+    exact = dtype == torch.float32 and not raised
+    torch.testing.assert_close(output.double(), right, rtol=0, atol=1e-5 if exact else 0.04)
+    return any("scaled_dot_product" in event.key for event in profile.key_averages())
+
+
+@pytest.mark.parametrize("amx", [True, False])
+def test_attention_takes_the_form_that_the_page_tells_of(monkeypatch, amx):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    assert not fused(torch.bfloat16, 65, gradients=True, raised=False)
+    assert fused(torch.bfloat16, 65, gradients=False, raised=False) is amx
+    assert fused(torch.bfloat16, 641, gradients=True, raised=False)
+    assert fused(torch.float32, 65, gradients=True, raised=False)
+    assert not fused(torch.float32, 65, gradients=False, raised=True)

@@ -8,6 +8,7 @@ shapes such as `(B, C, H, W) -> (B, N, D)` are set apart.
 import ast
 import inspect
 import re
+import sys
 import textwrap
 from pathlib import Path
 
@@ -38,6 +39,9 @@ def write_pages(app, docname, source):
     source[0] = MARKER.sub(reference, source[0])
     if "<!-- pictures -->" in source[0]:
         source[0] = source[0].replace("<!-- pictures -->", pictures())
+    if "<!-- bench -->" in source[0]:
+        app.env.note_dependency(str(ROOT / "minivit" / "teach" / "runs" / "bench_vit.json"))
+        source[0] = source[0].replace("<!-- bench -->", bench())
 
 
 def pictures() -> str:
@@ -46,6 +50,15 @@ def pictures() -> str:
 
     rows = [f"| `{one.name}` | {one.shows} | {one.licence} | {escape(one.source)} |" for one in samples().values()]
     return "\n".join(["| name | shows | licence | by, or from |", "|---|---|---|---|", *rows])
+
+
+def bench() -> str:
+    """The tables of the last whole `make bench`, as `benchmarks.vit_table` sets them."""
+    sys.path.insert(0, str(ROOT))
+    from benchmarks.vit_table import tables
+    from minivit.teach.runs import recorded
+
+    return tables(recorded("bench_vit"))
 
 
 def module_path(name: str) -> Path:
