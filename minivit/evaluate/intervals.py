@@ -52,8 +52,9 @@ def wilson(hits: int, count: int, confidence: float = 0.95) -> Interval:
     z, share = NormalDist().inv_cdf((1 + confidence) / 2), hits / count
     centre = (share + z * z / (2 * count)) / (1 + z * z / count)
     reach = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    # Where all or none are right a bound is exactly 1 or 0, and rounding must not push it past.
-    return Interval(share, max(0.0, centre - reach), min(1.0, centre + reach), count)
+    # Where none or all are right a bound is exactly 0 or 1; rounding must not move it.
+    low, high = (0.0 if hits == 0 else centre - reach), (1.0 if hits == count else centre + reach)
+    return Interval(share, low, high, count)
 
 
 def _check(confidence: float) -> None:
