@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from minivit.attention import padding
 from minivit.blocks import ACTIVATIONS, Encoder
-from minivit.patches import Grid, PatchEmbed, _check_pixels, _check_sizes, _tensor
+from minivit.patches import Grid, PatchEmbed, _check_pixels, _check_sizes, _tensor, _whole
 from minivit.pooling import class_pool
 from minivit.positions import LearnedPositions, coordinates
 
@@ -44,12 +44,16 @@ class ViTConfig:
         if not isinstance(size, tuple | list) or len(size) != 2:
             raise ValueError(f"size is (height, width) in pixels, or one number for a square; got {self.size!r}")
         object.__setattr__(self, "size", tuple(size))
-        for name, least in (("channels", 1), ("width", 1), ("heads", 1), ("depth", 0), ("prefix", 0)):
-            _check_number(name, getattr(self, name), int, least)
+        _whole(self.width, "width", "values")
         object.__setattr__(self, "hidden", 4 * self.width if self.hidden is None else self.hidden)
-        _check_number("hidden", self.hidden, int, 1)
-        for name in ("eps", "drop_path", *(() if self.layer_scale is None else ("layer_scale",))):
-            _check_number(name, getattr(self, name), float, 0)
+        for name, unit in (("hidden", "values"), ("channels", "colours"), ("heads", "heads")):
+            _whole(getattr(self, name), name, unit)
+        for name, unit in (("depth", "blocks"), ("prefix", "tokens")):
+            _whole(getattr(self, name), name, unit, least=0)
+        scale = 0.0 if self.layer_scale is None else self.layer_scale
+        for name, value in (("eps", self.eps), ("drop_path", self.drop_path), ("layer_scale", scale)):
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+                raise ValueError(f"{name} must be a number, 0 or above; got {value!r}")
         Grid.of(*size, self.patch)
         if self.width % self.heads:
             fitting = [n for n in range(1, self.width + 1) if self.width % n == 0]
@@ -68,12 +72,6 @@ class ViTConfig:
     def head_dim(self) -> int:
         """The numbers that each head works in, D / heads."""
         return self.width // self.heads
-
-
-def _check_number(name: str, value: float, kind: type, least: int) -> None:
-    allowed = int if kind is int else (int, float)
-    if not isinstance(value, allowed) or isinstance(value, bool) or not least <= value < float("inf"):
-        raise ValueError(f"{name} must be a {'whole ' * (kind is int)}number, at least {least}; got {value!r}")
 
 
 SIZES = {  # width, depth, heads, MLP width
