@@ -169,10 +169,27 @@ def test_the_fast_form_is_the_plain_form_at_sizes_of_pictures(asks, read, dtype)
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("count", [511, 512, 513, 1025])
+@pytest.mark.parametrize("count", [512, 640, 641, 1025])
 @pytest.mark.parametrize(("dtype", "atol"), [(torch.float32, 1e-5), (torch.float64, 1e-10), (torch.bfloat16, 0.04)])
 def test_the_fast_form_is_the_plain_form_at_many_tokens(count, dtype, atol):
     agree(1, 2, count, count, 64, dtype, atol, 0)
+
+
+@pytest.mark.parametrize(("asks", "read"), [(197, 197), (5, 40), (641, 640)])
+def test_at_reduced_matrix_precision_the_forms_still_agree(asks, read):
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        agree(1, 2, asks, read, 8, torch.float32, 0.04, 0, ["none", "padding", "a blind query"])
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+@pytest.mark.parametrize("gradients", [True, False])
+def test_with_and_without_gradients_the_answer_is_the_same(gradients):
+    tensors = [t.requires_grad_(gradients) for t in inputs(asks=40, read=50, dtype=torch.bfloat16)]
+    exact = plain(*(t.double() for t in tensors))
+    torch.testing.assert_close(attend_fast(*tensors).double(), exact, rtol=0, atol=0.02)
 
 
 @pytest.mark.parametrize("form", [plain, attend_fast])
@@ -251,6 +268,15 @@ def test_what_lies_in_padding_changes_nothing(garbage):
         clean, soiled = form(x, padding(valid)), form(dirty, padding(valid))
         assert torch.equal(clean[valid], soiled[valid])
         assert not torch.equal(form(x)[valid], form(dirty)[valid])  # padded tokens attended to
+
+
+@pytest.mark.parametrize("form", [plain, attend_fast])
+def test_padding_that_is_no_number_is_not_hidden(form):
+    """0 times NaN is NaN, in torch's form too: padding must be finite."""
+    tensors, valid = inputs(read=7), torch.arange(7) < torch.tensor([[4], [7]])
+    dirty = [tensors[0], *(t.masked_fill(~valid[:, None, :, None], torch.nan) for t in tensors[1:])]
+    output = form(*dirty, padding(valid))
+    assert output[0].isnan().all() and output[1].isfinite().all()
 
 
 @pytest.mark.parametrize("lengths", [(3, 4), (1, 6), (20, 17)])
@@ -379,7 +405,7 @@ def test_what_does_not_fit_is_refused_with_the_numbers(call, says):
 @pytest.mark.parametrize(
     "shapes",
     [
-        ((2, 3, 5, 8), (2, 3, 4, 8)),  # fewer values than keys: torch's fused form reads beyond them
+        ((2, 3, 5, 8), (2, 3, 4, 8)),  # fewer values than keys: torch's fused form answers all the same
         ((2, 3, 5, 7), (2, 3, 5, 8)),
         ((2, 2, 5, 8), (2, 2, 5, 8)),
         ((3, 3, 5, 8), (3, 3, 5, 8)),
