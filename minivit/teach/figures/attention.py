@@ -60,7 +60,7 @@ def follow(pictures: Sequence[Tensor], grid: Grid, read: int, changed: Tensor, m
     patch = pictures[0].shape[-1] // grid.cols
     for place, picture, title in zip(axes, pictures, ("before", "after"), strict=False):
         paint(place, picture, title)
-        for token, colour in [(read, ORANGE), *((int(at), BLUE) for at in changed.nonzero()[:, 0])]:
+        for token, colour in [(read, BLUE), *((int(at), INK) for at in changed.nonzero()[:, 0])]:
             row, col = divmod(token, grid.cols)
             place.add_patch(plt.Rectangle((col * patch - 0.5, row * patch - 0.5), patch, patch, fill=False,
                                           edgecolor=colour, linewidth=2))  # fmt: skip
@@ -68,8 +68,8 @@ def follow(pictures: Sequence[Tensor], grid: Grid, read: int, changed: Tensor, m
         axes[2].plot(range(len(distance)), distance * 100, style, marker="o", markersize=4, color=colour, label=name)
     axes[2].set_xticks(range(len(distance)))
     axes[2].set_xlabel("layers")
-    axes[2].set_title("orange patch: vector moved by")
-    axes[2].yaxis.set_major_formatter(lambda value, _: f"{value:.0f}%")
+    axes[2].set_title("blue patch: vector moved by")
+    axes[2].yaxis.set_major_formatter(lambda value, _: f"{value:.1f}%")
     axes[2].legend()
 
 
@@ -77,8 +77,7 @@ def follow(pictures: Sequence[Tensor], grid: Grid, read: int, changed: Tensor, m
 def influence(maps: Mapping[str, Tensor]) -> None:
     """(N, N) each, 0 or more: how strongly output i answers to input j, dark is strong, white is exactly nothing."""
     plt = pyplot()
-    colours = plt.get_cmap("Blues").copy()
-    colours.set_bad(PAPER)
+    colours = plt.get_cmap("Blues").with_extremes(bad=PAPER)
     figure, axes = plt.subplots(1, len(maps), figsize=(WIDE, 3.6), sharey=True)
     high = max(float(one.max()) for one in maps.values())
     low = min(float(one[one > 0].min()) for one in maps.values())
@@ -88,6 +87,7 @@ def influence(maps: Mapping[str, Tensor]) -> None:
         place.set_title(title)
         place.set_xlabel("input patch j")
     axes[0].set_ylabel("output patch i")
+    axes[0].set_yticks(range(0, len(one), 5))
     bar = figure.colorbar(shown, ax=axes, shrink=0.85, pad=0.02)
     bar.set_label("length of d output i / d input j")
 
