@@ -26,9 +26,9 @@ TEMPERATURES = (10, 100, 1000, 10_000)
 LEARNED, SINES, ROTARY = "a learned table", "sine-cosine", "rotary"
 SIDE = 336  # pixels of a map's longer side
 ALT = (
-    "Maps of similarity with one slot, bright where places are alike. Three columns: a learned table, sine-cosine, "
+    "Maps of similarity with one slot, each from its darkest to 1. Three columns: a learned table, sine-cosine, "
     "rotary. Above, on the grid of 8 x 8 slots; below, carried to 12 x 10. In all of them the slot itself is brightest "
-    "and its row and column stand out."
+    "and its neighbours come next."
 )
 
 
@@ -70,12 +70,13 @@ def squeezed(grid: Grid, old: Grid) -> Tensor:
 
 
 def painted(values: Tensor, slot: int) -> np.ndarray:
-    """(rows, cols) from -0.5, dark, to 1, bright -> (h, w, 3) uint8, the slot framed."""
+    """(rows, cols) from its lowest, dark, to 1, bright -> (h, w, 3) uint8, the slot framed."""
     from matplotlib import colormaps
 
     rows, cols = values.shape
     cell = max(SIDE // max(rows, cols), 4)
-    shade = ((values.clamp(-0.5, 1) + 0.5) / 1.5).numpy()
+    low = min(values.min().item(), 0.99)  # a map of ones only is all bright
+    shade = ((values - low) / (1 - low)).numpy()
     pixels = (colormaps["cividis"](shade)[..., :3] * 255).round().astype(np.uint8)
     pixels = pixels.repeat(cell, 0).repeat(cell, 1)
     row, col = divmod(slot, cols)
@@ -94,8 +95,8 @@ def words(view: View, grid: Grid) -> str:
     best = divmod(int(others.argmax()), grid.cols)
     return (
         f"<p>{grid.rows} rows × {grid.cols} columns. Slot {slot}: row {row}, column {col}, for {row} × {grid.cols} + "
-        f"{col} = {slot}. Most like it: row {best[0]}, column {best[1]}, {others.max():.2f}; on average all others: "
-        f"{(values.sum() - values[row, col]) / max(values.numel() - 1, 1):.2f}.</p>"
+        f"{col} = {slot}. Most like it: row {best[0]}, column {best[1]}, {others.max():.2f}; the least alike: "
+        f"{values.min():.2f}.</p>"
     )
 
 

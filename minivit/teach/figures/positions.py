@@ -112,7 +112,7 @@ def finding(record: dict, live: Sequence[tuple[int, float]], kinds: Sequence[str
     left.set_xlabel("steps")
     left.set_ylabel("digits found")
     left.set_title("a learned table")
-    left.legend(loc="lower right")
+    left.legend(loc="center right")
     for place, kind in enumerate(kinds):
         values = ends(record, kind)
         right.barh(place, np.mean(values), color=GREY if place < 2 else BLUE, height=0.6)
