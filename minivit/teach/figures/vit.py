@@ -95,17 +95,16 @@ def overlay(picture: Tensor, weights: Tensor, grid: Grid) -> Tensor:
 
 
 @styled
-def reads(pictures: Sequence[Tensor], weights: Sequence[Tensor], grids: Sequence[Grid], titles: Sequence[str]) -> None:
-    """(3, H, W) each, (heads, N) each: a picture, then what every head reads, a picture a row."""
-    heads = len(weights[0])
-    tall = sum(WIDE / (heads + 1) * picture.shape[-2] / picture.shape[-1] + 0.25 for picture in pictures)
-    _, axes = pyplot().subplots(len(pictures), heads + 1, figsize=(WIDE, tall), squeeze=False)
-    for row, picture, told, grid, title in zip(axes, pictures, weights, grids, titles, strict=True):
-        paint(row[0], picture, title)
-        for at, place in enumerate(row[1:]):
-            times = float(told[at].max() * grid.tokens)
-            paint(place, overlay(picture, told[at], grid), f"head {at}: at most {times:.1f}x")
-            place.title.set_fontsize(9)
+def reads(pictures: Tensor, maps: Mapping[str, Tensor], grid: Grid, titles: Sequence[str]) -> None:
+    """(B, 3, H, W); words -> (B, N): a picture a row, beside it what is read of it, one map after another."""
+    rows, columns = len(pictures), len(maps) + 1
+    size = WIDE, rows * (WIDE / columns * pictures.shape[-2] / pictures.shape[-1] + 0.12) + 0.25
+    _, axes = pyplot().subplots(rows, columns, figsize=size, squeeze=False)
+    for at, (row, picture) in enumerate(zip(axes, pictures, strict=True)):
+        paint(row[0], picture, "" if at else "shown")
+        row[0].set_ylabel(titles[at])
+        for place, (words, weights) in zip(row[1:], maps.items(), strict=True):
+            paint(place, overlay(picture, weights[at], grid), "" if at else words)
 
 
 @styled
