@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import safetensors
-import safetensors.torch
 import torch
+from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -73,7 +73,7 @@ def save_checkpoint(
     }  # fmt: skip
     # A copy each: safetensors takes no two tensors that share memory.
     copies = {name: value.detach().to("cpu", copy=True).contiguous() for name, value in tensors.items()}
-    content = safetensors.torch.save(copies, {"minivit": json.dumps(header)})
+    content = to_bytes(copies, {"minivit": json.dumps(header)})
     try:
         _replace(Path(path), content)
     except OSError as error:
