@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -129,10 +130,12 @@ def test_a_resumed_run_that_forgets_one_thing_ends_elsewhere(tmp_path, monkeypat
         elif name == "buffers":
             monkeypatch.setattr(checkpoints, "weights_of", lambda model: dict(model.named_parameters()))
 
+    stopped = tmp_path / "stopped" / "run.safetensors"
+    stopped.parent.mkdir()
+    killed(stopped, "loss:7")
     for name in ("nothing", "random", "optimizer", "place in the data", "buffers"):
-        path = tmp_path / name / "run.safetensors"
-        path.parent.mkdir()
-        killed(path, "loss:7")
+        path = tmp_path / f"{name}.safetensors"
+        shutil.copy(stopped, path)
         with monkeypatch.context() as patch:
             forgetful(name, patch)
             same = learnt(*go(path)) == uninterrupted
