@@ -27,8 +27,8 @@ SIDE = 448  # pixels on the screen
 ROLLOUT = "all blocks, rolled out"
 MEAN = "mean of heads"
 ALT = (
-    "A damaged inspection panel four times: as it is, then with what the class token reads in blocks 0 and 3 and over "
-    "all blocks. Places that are read stay bright, the others are dark."
+    "A burnt yellow panel four times: as it is, then in colour where the class token reads. In block 0 that is the "
+    "badge and the edge of the burn, in block 3 and over all blocks it is spread over most of the panel."
 )
 
 
