@@ -16,8 +16,12 @@ from minivit.teach.inspector import POOLINGS, QUESTIONS
 DIM = 0.3  # a place that is not read keeps no colour, and this share of its light
 
 
-def of(record: dict, **wanted: object) -> list[dict]:
-    """The runs of a record whose entries are these. ValueError if there is none."""
+def of(
+    record: dict, *, optimizer: str | None = None, split: str | None = None, pooling: str | None = None
+) -> list[dict]:
+    """The runs of a record with this optimizer, split and pooling; ValueError if there is none."""
+    named = {"optimizer": optimizer, "split": split, "pooling": pooling}
+    wanted = {name: value for name, value in named.items() if value is not None}
     found = [run for run in record["runs"] if all(run[name] == value for name, value in wanted.items())]
     if not found:
         raise ValueError(f"no run was recorded with {wanted}")
@@ -54,7 +58,7 @@ def learning(record: dict, live: Sequence[tuple[int, float]]) -> None:
     left.plot(*zip(*live, strict=True), color=ORANGE, label="live, Muon")
     left.set_xlabel("steps")
     left.set_title("unseen digits read, known writers")
-    left.set_ylim(0.6, 1.0)
+    left.set_ylim(0.6, 1.005)
     left.legend(loc="lower right")
     right.set_xticks(range(len(ways)), [words for *_, words in ways])
     right.set_xlim(-0.5, len(ways) - 0.5)
@@ -81,7 +85,7 @@ def pools(record: dict) -> None:
         place.set_ylim(0, 1.03)
         place.grid(axis="y")
     axes[0].yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    axes[0].legend(loc="center left", title="without looking")
+    axes[0].legend(loc="center left", title="without looking", bbox_to_anchor=(0, 0.45))
 
 
 def overlay(picture: Tensor, weights: Tensor, grid: Grid) -> Tensor:
