@@ -238,7 +238,7 @@ def summary(cell: dict) -> str:
 
 
 def main(*words: str) -> None:
-    record = {**about(), "ceilings": ceilings(), "cells": []}
+    record = {**about(), "whole": not words, "ceilings": ceilings(), "cells": []}
     print("matrix products: " + ", ".join(f"{n} {c['flops'] / 1e9:.0f} GFLOP/s" for n, c in record["ceilings"].items()))
     print("peer : minivit, as they come / at their best settings (middle half of the rounds)", flush=True)
     for cell in cells(words):

@@ -83,7 +83,12 @@ def tables(record: dict) -> str:
     """Markdown: the machine and its ceilings, then a table for each dtype and kind of work."""
     versions = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
     lines = [
-        f"Machine: {record['machine']}; threads: {record['threads']}. Peers: {versions}; commit {record['commit']}."
+        f"Machine: {record['machine']}; threads: {record['threads']}. Peers: {versions}; commit {record['commit']}.",
+        *(
+            []
+            if record["whole"]
+            else ["", f"**A part only:** {len(record['cells'])} comparisons; the others were not run yet."]
+        ),
     ]
     lines += ["", "| matrix product | GFLOP/s | largest error by largest value |", "|---|---|---|"]
     lines += [f"| {name} | {c['flops'] / 1e9:.0f} | {c['error']:.1e} |" for name, c in record["ceilings"].items()]
