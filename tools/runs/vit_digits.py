@@ -96,7 +96,8 @@ def main() -> None:
         "what": "share of 450 unseen digits read, trained on 1347 by the same writers, or on 1287 by others",
         "commit": head.stdout.strip(),
         "recipe": "notebooks/05_vit.ipynb, cells tagged recipe; precision fp32. Sampling and loss were chosen on "
-        "splits and seeds 21, 22, 23, after a first recipe (bilinear, hard labels) had given 0.967 to 0.978 on this split",
+        "splits and seeds 21, 22, 23, after a first recipe (bilinear, hard labels) had given 0.967 to 0.978 on "
+        "this split",
         "hardware": f"{platform.machine()}, {torch.get_num_threads()} threads, cpu, torch {torch.__version__}",
         "blind": {name: blind(split) for name, split in splits.items()},
         "short": run(space, "muon", best["muon"], SEEDS[0], splits["stratified"], steps=100),  # for the tests
