@@ -6,41 +6,19 @@ They are imported when a function asks for them, and they belong to the tests' e
 import importlib
 from types import ModuleType
 
-import torch
 from torch import Tensor, nn
 
+from minivit.teach.elsewhere import torchvision
 from minivit.vit import ViTConfig
 
 
 def load(name: str) -> ModuleType:
     """timm, transformers, vit_pytorch or one of their modules, imported so that it works beside any build of torch."""
-    if name.split(".")[0] != "transformers":
-        _torchvision()
+    torchvision()
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         raise ImportError(f"{name} is missing: pip install 'minivit[test]'") from error
-
-
-def _torchvision() -> None:
-    """Import torchvision, which timm and vit-pytorch want.
-
-    PyPI's torchvision is built for CUDA. Beside a CPU build of torch its binary does not load, and its Python then
-    stops at two operators that nobody declared. No ViT calls them, so it is enough to declare them.
-    """
-    try:
-        importlib.import_module("torchvision")
-    except RuntimeError as error:
-        if "torchvision::" not in str(error):
-            raise
-        declared = torch.library.Library("torchvision", "DEF")
-        for name in ("nms", "qnms"):
-            declared.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        _KEPT.append(declared)
-        importlib.import_module("torchvision")
-
-
-_KEPT: list[torch.library.Library] = []  # an operator lives as long as the library that declared it
 
 
 def timm_vit(config: ViTConfig, classes: int) -> nn.Module:

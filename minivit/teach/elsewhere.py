@@ -17,15 +17,21 @@ def transformers() -> ModuleType:
     """The package transformers; ImportError that names the extra where it is missing."""
     if importlib.util.find_spec("transformers") is None:
         raise ImportError("the comparison needs transformers: pip install 'minivit[lessons]'")
-    if importlib.util.find_spec("torchvision") is not None:
-        try:
-            importlib.import_module("torchvision")
-        except RuntimeError as error:
-            if "torchvision::" not in str(error):
-                raise
-            declared = torch.library.Library("torchvision", "DEF")
-            for name in ("nms", "qnms"):
-                declared.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-            _KEPT.append(declared)
-            importlib.import_module("torchvision")
+    torchvision()
     return importlib.import_module("transformers")
+
+
+def torchvision() -> None:
+    """Import torchvision if it is installed, so that whoever imports it later finds it whole."""
+    if importlib.util.find_spec("torchvision") is None:
+        return
+    try:
+        importlib.import_module("torchvision")
+    except RuntimeError as error:
+        if "torchvision::" not in str(error):
+            raise
+        declared = torch.library.Library("torchvision", "DEF")
+        for name in ("nms", "qnms"):
+            declared.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _KEPT.append(declared)
+        importlib.import_module("torchvision")
