@@ -115,6 +115,7 @@ def test_relations_and_differences_are_those_of_the_grid():
 
 def test_figures_draw_grids_that_are_not_square():
     plt, table = pyplot(), torch.randn(15, 8)
+    plt.close("all")  # other tests may have left some
     figures.emerged(table, table, Grid(3, 5))
     figures.bag(torch.rand(3, 8, 12), 4, torch.randperm(6))
     figures.fixed({"a": torch.rand(3, 5), "b": torch.rand(3, 5)})

@@ -147,6 +147,7 @@ def test_the_explorer_follows_every_control_and_an_upload(eye, tmp_path):
 
 def test_every_figure_is_drawn():
     plt = pyplot()
+    plt.close("all")  # other tests may have left some
     figures.pools(recorded("vit_pools"))
     figures.learning(recorded("vit_digits"), [(50, 0.8), (100, 0.9)])
     explorer.still()
