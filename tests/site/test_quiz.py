@@ -4,11 +4,11 @@ import copy
 import functools
 import json
 import threading
+from pathlib import Path
 
 import page_checks as checks
 import pytest
 import serve
-from pathlib import Path
 
 from minivit.teach.quizzes import Quiz, quiz
 
