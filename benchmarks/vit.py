@@ -75,10 +75,13 @@ def minivit_class(config: ViTConfig, classes: int) -> nn.Module:
 
 
 def minivit_mean(config: ViTConfig, classes: int) -> nn.Module:
-    """minivit's ViT built as SimpleViT is: no class token, sine-cosine positions, the mean of the tokens."""
+    """minivit's ViT built as SimpleViT is: no class token, sine-cosine positions, the mean; no biases in attention."""
     config = ViTConfig(config.size, config.patch, width=config.width, depth=config.depth, heads=config.heads, prefix=0)
     head = nn.Linear(config.width, classes)
-    return ViT(config, positions=SinCosPositions(config.width), pool=mean_pool, head=head)
+    model = ViT(config, positions=SinCosPositions(config.width), pool=mean_pool, head=head)
+    for block in model.encoder.blocks:
+        block.attention.qkv.bias = block.attention.out.bias = None
+    return model
 
 
 LIBRARIES: dict[str, Callable[[ViTConfig, int], nn.Module]] = {

@@ -68,6 +68,15 @@ def test_flops_of_the_linear_maps_are_those_of_the_real_model():
     assert counted in (whole.linear_flops + 2 * 12 * 5, whole.linear_flops + whole.embed_flops + 2 * 12 * 5)
 
 
+def test_the_build_that_stands_beside_simplevit_has_its_parts():
+    """The same weights to move, but for the two norms around SimpleViT's patches, which minivit does not have."""
+    ours, theirs = vit.minivit_mean(SMALL, 5), peers.simple_vit(SMALL, 5)
+    raw, width = 3 * 8 * 8, 12
+    norms = 2 * raw + 2 * width
+    assert sum(p.numel() for p in theirs.parameters()) - sum(p.numel() for p in ours.parameters()) == norms
+    assert ours(torch.rand(2, 3, 16, 24)).shape == (2, 5)
+
+
 def test_the_share_is_of_the_ceiling_of_the_same_kind():
     ceilings = {"fp32": {"flops": 1e4}, "fp32 raised": {"flops": 2e4}, "bf16": {"flops": 4e4}}
     cell = made_up()
