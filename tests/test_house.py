@@ -150,7 +150,17 @@ def test_import_is_light():
 
 def test_the_core_needs_no_extra():
     """Every module outside teach and reports imports where only the core dependencies exist."""
-    extras = ["matplotlib", "ipywidgets", "IPython", "sklearn", "skimage", "pydantic", "pyarrow", "transformers"]
+    extras = [
+        "matplotlib",
+        "ipywidgets",
+        "IPython",
+        "sklearn",
+        "skimage",
+        "pydantic",
+        "pyarrow",
+        "transformers",
+        "tokenizers",
+    ]
     rooms = sorted({module(path) for path in FILES} - {"__init__", "teach", "reports"})
     code = f"import sys\nfor name in {extras}: sys.modules[name] = None\n"
     code += "".join(f"import minivit.{room}\n" for room in rooms)
