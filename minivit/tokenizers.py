@@ -78,8 +78,8 @@ class Tokenizer:
             needed = max(counts) + self.length - self.room
             raise ValueError(
                 f"text {over[0]}, {_shown(texts[over[0]])}, has {counts[over[0]]} tokens and {self.room} fit in a "
-                f"length of {self.length} beside start and end ({len(over)} of {len(texts)} texts are too long): shorten "
-                f"them, build the tokenizer with length={needed}, or with truncate=True"
+                f"length of {self.length} beside start and end ({len(over)} of {len(texts)} texts are too long): "
+                f"shorten them, build the tokenizer with length={needed}, or with truncate=True"
             )
 
 
