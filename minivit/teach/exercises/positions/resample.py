@@ -187,7 +187,7 @@ RESAMPLE = Exercise(
         ),
         Twin(
             "antialias",
-            "this is antialiased where the grid shrinks; asked for was plain bicubic.",
+            "this is antialiased; asked for was plain bicubic, which differs even where the grid grows.",
             "leave antialias=False. timm sets it, transformers' ViT does not.",
             version(smooth=True),
         ),

@@ -66,7 +66,7 @@ ROTATE = Exercise(
     cases=cases,
     tell=lambda args: f"for {args[0].shape[0]} tokens of {args[0].shape[1]} numbers",
     picture=lambda args, value: shades(value, *args[0].shape),
-    learnt="A turn keeps lengths, and the angle between two turned vectors knows only the difference of their places.",
+    learnt="A turn keeps lengths, and of two places the product of turned vectors knows only the difference.",
     twins=(
         Twin(
             "other-way",
