@@ -1,0 +1,358 @@
+"""Several processes, one batch: rows gathered, or passed round a ring, with gradients that find their way back.
+
+Legend: W processes, n rows of this one and N of all together, E shared embedding width. What one process holds is a
+block, (n, E); processes may hold different numbers of rows. Gradients follow the convention of torch's
+DistributedDataParallel (DDP): a process weighs its share of the loss W times, and the mean over processes is then the
+gradient of one big batch.
+
+Sources: Radford et al. 2021, section 2.5 (each process computes its own rows); Zhai et al. 2023, section 3.3 (a ring).
+"""
+
+import os
+import sys
+import tempfile
+import time
+import traceback
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from multiprocessing.connection import Connection, wait
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, multiprocessing
+from torch import distributed as dist
+from torch.autograd.function import once_differentiable
+
+from minivit.patches import _whole
+
+
+class Lost(ConnectionError):
+    """Another process is gone, or was silent for longer than the group's timeout."""
+
+
+class Message(NamedTuple):
+    """One block or one block's gradient on its way."""
+
+    kind: str  # "block" or "gradient"
+    source: int
+    target: int
+    owner: int  # whose rows these are
+    bytes: int
+
+
+@dataclass
+class Traffic:
+    """What one process sent, and how many remote blocks it held at a time. Pass one in to have it counted."""
+
+    messages: list[Message] = field(default_factory=list)
+    live: Counter = field(default_factory=Counter)  # remote blocks in memory now, by the way they came
+    peak: Counter = field(default_factory=Counter)  # the most there ever were
+
+    @property
+    def sent(self) -> int:
+        """Bytes sent, blocks and gradients."""
+        return sum(message.bytes for message in self.messages)
+
+    def room(self, rows: int, like: Tensor, way: str) -> Tensor:
+        """-> an empty (rows, ...) block, counted as live until nothing refers to it."""
+        block = like.new_empty(rows, *like.shape[1:])
+        self.live[way] += 1
+        self.peak[way] = max(self.peak[way], self.live[way])
+        weakref.finalize(block, self.live.subtract, [way])
+        return block
+
+
+def place() -> tuple[int, int]:
+    """-> (this process, W): (0, 1) where no process group is running."""
+    return (dist.get_rank(), dist.get_world_size()) if dist.is_available() and dist.is_initialized() else (0, 1)
+
+
+def agree(check: Callable[[], tuple[int, ...]], names: tuple[str, ...], device: torch.device) -> list[int]:
+    """`check()` gives this process's rows and what must be the same for all -> the rows of every process.
+
+    Raises ValueError in every process if one refuses its rows or two disagree, so that none waits for an answer that
+    never comes.
+    """
+    refusal, numbers = None, (0,) * len(names)
+    try:
+        numbers = check()
+    except ValueError as error:
+        refusal = error
+    rank, count = place()
+    if count > 1:
+        mine = torch.tensor([refusal is not None, *numbers], device=device)
+        everyone = [torch.empty_like(mine) for _ in range(count)]
+        with _hearing("all others"):
+            dist.all_gather(everyone, mine)
+        told = [one.tolist() for one in everyone]
+    else:
+        told = [[refusal is not None, *numbers]]
+    if refusal is not None:
+        raise refusal
+    refused = [other for other, (no, *_) in enumerate(told) if no]
+    if refused:
+        raise ValueError(f"process {refused[0]} of {count} refused its rows, so process {rank} stops too")
+    for i, name in enumerate(names[1:], start=2):
+        for other, theirs in enumerate(told):
+            if theirs[i] != told[0][i]:
+                raise ValueError(
+                    f"all processes must bring the same {name}: process 0 has {told[0][i]} and {other} {theirs[i]}"
+                )
+    return [theirs[1] for theirs in told]
+
+
+def total(value: Tensor) -> Tensor:
+    """() -> (): the sum over all processes, without gradient."""
+    value = value.detach().clone()
+    if place()[1] > 1:
+        with _hearing("all others"):
+            dist.all_reduce(value)
+    return value
+
+
+def gather(block: Tensor, sizes: list[int], traffic: Traffic | None = None) -> Tensor:
+    """(n, E) -> (N, E): the rows of all processes in their order. `sizes` are their numbers of rows, from `agree`.
+
+    Backward sends each process the gradient of its rows and adds up what comes back.
+    """
+    return _Gather.apply(block, sizes, Traffic() if traffic is None else traffic)
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, block: Tensor, sizes: list[int], traffic: Traffic) -> Tensor:
+        ctx.sizes, ctx.traffic = sizes, traffic
+        rank, count = place()
+        blocks = {rank: block}
+        for step in range(1, count):
+            before, after = (rank - step) % count, (rank + step) % count
+            room = traffic.room(sizes[before], block, "gathered")
+            _Flight(traffic, "block", rank, block.contiguous(), after, room, before).landed()
+            blocks[before] = room
+        return torch.cat([blocks[i] for i in range(count)])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
+        rank, count = place()
+        parts = gradient.split(ctx.sizes)
+        mine = parts[rank].clone()
+        for step in range(1, count):
+            before, after = (rank - step) % count, (rank + step) % count
+            room = torch.empty_like(mine)
+            _Flight(ctx.traffic, "gradient", after, parts[after].contiguous(), after, room, before).landed()
+            mine += room
+        return mine, None, None
+
+
+class Visitor(NamedTuple):
+    """A block on its way round the ring, as one process sees it."""
+
+    block: Tensor  # (n of its owner, E)
+    owner: int
+    way: str  # "own", "from the left" or "from the right"
+
+
+def visitors(own: Tensor, sizes: list[int], traffic: Traffic) -> Iterator[Visitor]:
+    """(n, E) -> every process's block in turn, this one's first, then the neighbours', then those beyond them.
+
+    Blocks travel both ways round, each half of the way, and go on to the next process while this one computes. So of
+    each way there are at most two blocks here: the visitor, and the room for the next. Drop a visitor before asking
+    for the next one.
+    """
+    rank, count = place()
+    own = own.contiguous()
+    ways = {"from the left": 1, "from the right": -1}
+    hops = {"from the left": count // 2, "from the right": (count - 1) // 2}
+    flying = {way: _onward(own, rank, way, ways[way], sizes, traffic) for way in ways if hops[way]}
+    yield Visitor(own, rank, "own")
+    for hop in range(1, count // 2 + 1):
+        for way in [way for way in ways if hop <= hops[way]]:
+            block, owner = flying.pop(way).landed(), (rank - ways[way] * hop) % count
+            if hop < hops[way]:
+                flying[way] = _onward(block, owner, way, ways[way], sizes, traffic)
+            yield Visitor(block, owner, way)
+            del block
+
+
+def _onward(block: Tensor, owner: int, way: str, step: int, sizes: list[int], traffic: Traffic) -> "_Flight":
+    """Send a block one process on, and take in the one that comes behind it."""
+    rank, count = place()
+    room = traffic.room(sizes[(owner - step) % count], block, way)
+    return _Flight(traffic, "block", owner, block, (rank + step) % count, room, (rank - step) % count)
+
+
+def home(visitor: Visitor, gradient: Tensor, own: Tensor, traffic: Traffic) -> Tensor:
+    """(n of the owner, E) goes to the visitor's owner; -> (n, E), the gradient of this process's block from wherever
+    that is visiting now. Every process must call it for every visitor.
+    """
+    rank, count = place()
+    if visitor.owner == rank:
+        return gradient
+    holder = (2 * rank - visitor.owner) % count  # as far from here as here is from the visitor's home
+    room = traffic.room(len(own), own, "gradient")
+    return _Flight(traffic, "gradient", visitor.owner, gradient, visitor.owner, room, holder).landed()
+
+
+class _Flight:
+    """One message sent and one awaited, both under way until `landed`."""
+
+    def __init__(
+        self, traffic: Traffic, kind: str, owner: int, block: Tensor, target: int, room: Tensor, source: int
+    ):  # fmt: skip
+        self.room, self.peers = room, f"{source} and {target}"
+        traffic.messages.append(Message(kind, place()[0], target, owner, block.numel() * block.element_size()))
+        with _hearing(self.peers):
+            ops = [dist.P2POp(dist.isend, block, target), dist.P2POp(dist.irecv, room, source)]
+            self.works = dist.batch_isend_irecv(ops)
+
+    def landed(self) -> Tensor:
+        with _hearing(self.peers):
+            for work in self.works:
+                work.wait()
+        return self.room
+
+
+@contextmanager
+def _hearing(peers: str) -> Iterator[None]:
+    """What the network says when a process is gone, in words."""
+    try:
+        yield
+    except RuntimeError as error:
+        rank, count = place()
+        raise Lost(
+            f"process {rank} of {count} waited for {peers} in vain: one of the processes is gone or hangs; its own "
+            f"message says why. The network says: {str(error).strip().splitlines()[0]}"
+        ) from error
+
+
+def run(function: Callable, processes: int, *arguments: Any, timeout: float = 120.0) -> list:
+    """`function(*arguments)` in so many new processes that can talk to each other -> what each returned, in order.
+
+    The function must be importable, as those in minivit are: a process begins as a fresh Python, so that one defined in
+    a notebook cell does not exist there. The processes meet over a file and talk over this machine's own network.
+
+    Raises RuntimeError if one of them fails or dies, with what each said, seconds after it happened; TimeoutError if
+    they have not finished after `timeout` seconds. No process outlives the call.
+    """
+    _whole(processes, "processes", "processes")
+    if not timeout > 0:
+        raise ValueError(f"timeout is in seconds, above 0; got {timeout!r}")
+    context, until = multiprocessing.get_context("spawn"), time.monotonic() + timeout
+    children, pipes = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            for rank in range(processes):
+                ours, theirs = context.Pipe()
+                setting = (rank, processes, os.path.join(folder, "meeting"), timeout)
+                child = context.Process(target=_child, args=(theirs, setting, function, arguments), daemon=True)
+                child.start()
+                theirs.close()
+                children.append(child)
+                pipes.append(ours)
+            return _collected(children, pipes, until, timeout)
+        finally:
+            for child in children:
+                child.kill()
+                child.join()
+                child.close()
+            for pipe in pipes:
+                pipe.close()
+
+
+PATIENCE = 3.0  # seconds that the others have to tell their side once one has failed
+
+
+def _collected(children: list, pipes: list[Connection], until: float, timeout: float) -> list:
+    """What every child returned, or the error that tells what happened."""
+    told: dict[int, tuple[str, Any]] = {}
+    failed = False
+    while len(told) < len(children):
+        waiting = [pipe for rank, pipe in enumerate(pipes) if rank not in told]
+        if not (ready := wait(waiting, max(0.0, until - time.monotonic()))):
+            break
+        for pipe in ready:
+            rank = pipes.index(pipe)
+            try:
+                told[rank] = pipe.recv()
+            except (EOFError, OSError):
+                children[rank].join(PATIENCE)
+                told[rank] = ("died", f"died with exit code {children[rank].exitcode}")
+            if told[rank][0] != "returned" and not failed:
+                failed, until = True, min(until, time.monotonic() + PATIENCE)
+    if failed:
+        # who merely lost another comes last: the first line is the cause
+        order = {"died": 0, "raised": 1, "lost": 2}
+        words = sorted((order[kind], rank, text) for rank, (kind, text) in told.items() if kind in order)
+        lines = "\n".join(f"process {rank} of {len(children)} {text}" for _, rank, text in words)
+        raise RuntimeError(f"{lines}\nthe other processes were ended")
+    if len(told) < len(children):
+        missing = sorted(set(range(len(children))) - set(told))
+        raise TimeoutError(
+            f"processes {missing} of {len(children)} had not finished after {timeout:g} seconds and were ended; "
+            f"pass a longer timeout if they only needed more time"
+        )
+    for pipe in pipes:
+        pipe.send("taken")
+    return [told[rank][1] for rank in range(len(children))]
+
+
+def _child(pipe: Connection, setting: tuple, function: Callable, arguments: tuple) -> None:
+    """The life of one process: meet the others, work, tell, and wait until the result was taken."""
+    rank, processes, meeting, timeout = setting
+    if sys.platform != "win32":  # a machine's own name may lead nowhere
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes))
+    try:
+        dist.init_process_group(
+            "gloo", f"file://{meeting}", rank=rank, world_size=processes, timeout=timedelta(seconds=timeout)
+        )
+        pipe.send(("returned", function(*arguments)))
+        pipe.recv()  # tensors are in shared memory, which lives as long as this process
+        dist.destroy_process_group()
+    except EOFError:
+        pass  # the caller is gone
+    except Lost as error:
+        pipe.send(("lost", f"lost the others: {error}"))
+    except BaseException as error:
+        where = traceback.format_exc(limit=-3)
+        pipe.send(("raised", f"raised {type(error).__name__}: {error}\n{where}"))
+
+
+class Split(NamedTuple):
+    """A loss over several processes, put together again."""
+
+    values: tuple[float, ...]  # the loss as each process saw it
+    gradients: tuple[Tensor, ...]  # by image (N, E), by text (N, E), by every number: the mean that DDP takes
+    traffic: tuple[Traffic, ...]  # of each process
+
+
+def split(
+    loss: Callable, image: Tensor, text: Tensor, *numbers: float, sizes: tuple[int, ...], timeout: float = 120.0
+) -> Split:
+    """(N, E), (N, E) -> `loss(image, text, *numbers, traffic=...)` with so many rows in each of len(sizes) processes.
+
+    `loss` is an importable function such as `siglip_loss_ring`. Raises ValueError if the sizes do not add up to N.
+    """
+    if sum(sizes) != len(image) or min(sizes, default=0) < 0:
+        raise ValueError(f"the processes' rows {tuple(sizes)} must add up to the {len(image)} images")
+    image, text = image.detach(), text.detach()
+    told = run(_share, len(sizes), loss, image, text, tuple(map(float, numbers)), tuple(sizes), timeout=timeout)
+    by_row = [torch.cat([gradients[i] for _, gradients, _ in told]) / len(sizes) for i in (0, 1)]
+    by_number = [torch.stack([gradients[2 + i] for _, gradients, _ in told]).mean() for i in range(len(numbers))]
+    return Split(tuple(value for value, _, _ in told), (*by_row, *by_number), tuple(one for *_, one in told))
+
+
+def _share(loss: Callable, image: Tensor, text: Tensor, numbers: tuple[float, ...], sizes: tuple[int, ...]) -> tuple:
+    """What one process does of a `Split`."""
+    rank, _ = place()
+    rows = slice(sum(sizes[:rank]), sum(sizes[: rank + 1]))
+    leaves = [image[rows].clone(), text[rows].clone(), *(image.new_tensor(number) for number in numbers)]
+    traffic = Traffic()
+    value = loss(*(leaf.requires_grad_() for leaf in leaves), traffic=traffic)
+    value.backward()
+    return float(value.detach()), [leaf.grad for leaf in leaves], traffic
