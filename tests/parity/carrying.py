@@ -203,6 +203,25 @@ def siglip(depth: int, patch: int, width: int) -> list[Row]:
     ]
 
 
+def text(depth: int, start: str, head: str, *kinds: str) -> list[Row]:
+    """transformers' CLIPTextModelWithProjection, SiglipTextModel and Siglip2TextModel, which have the same parts."""
+    names = {
+        "norm1": "layer_norm1",
+        "attention.qkv": SELF_ATTENTION,
+        "attention.out": "self_attn.out_proj",
+        "norm2": "layer_norm2",
+        "mlp.up": "mlp.fc1",
+        "mlp.down": "mlp.fc2",
+    }
+    return [
+        Row(("embed.weight",), (f"{start}embeddings.token_embedding.weight",)),
+        Row(("positions",), (f"{start}embeddings.position_embedding.weight",)),
+        *blocks(depth, f"{start}encoder.layers", names),
+        *linear("encoder.norm", f"{start}final_layer_norm"),
+        *linear("head", head, *kinds),
+    ]
+
+
 def timm(depth: int, patch: int, *, registers: int, placed: int, scales: bool, norm: str = "norm") -> list[Row]:
     """timm's VisionTransformer. Its class token and registers have places unless it is told no_embed_class."""
     names = {
