@@ -27,7 +27,7 @@ book: html
 	$(BIN)/python tools/serve.py _build/html
 
 lab: .venv/book.done
-	$(BIN)/jupyter lab notebooks/01_patches.ipynb
+	$(BIN)/jupyter lab --ServerApp.root_dir=. notebooks/01_patches.ipynb
 
 check: .venv/test.done
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -10,6 +10,7 @@ import torch
 from minivit.blocks import Block
 from minivit.teach.explorers import blocks as explorer
 from minivit.teach.figures import blocks as figures
+from minivit.teach.figures import pyplot
 from minivit.teach.runs import recorded
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -132,6 +133,14 @@ def test_widgets_redraw():
     second = shown.shown.value
     shown.again.click()
     assert shown.view.seed == 1 and shown.shown.value != second
+
+
+@pytest.mark.parametrize("depth", [2, 5, 20])
+def test_blocks_are_counted_in_whole_numbers(depth):
+    figure, axes = pyplot().subplots()
+    explorer.paint(axes, explorer.measure(explorer.View(depth=depth)))
+    assert all(tick == int(tick) for tick in axes.get_xticks())
+    pyplot().close(figure)
 
 
 def test_the_still_stands_in_for_the_widgets(monkeypatch):

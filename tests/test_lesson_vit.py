@@ -90,6 +90,15 @@ def test_the_inspector_scores_as_recorded(eye):
     assert inspector.scores(fresh, *inspector.scenes(200, "test"))["badge"] < 0.6  # a wrong twin: no training
 
 
+def test_a_token_of_the_inspector_sees_its_patch_and_seven_pixels_before_it(eye):
+    """As the lesson says where it explains why the light falls beside the damage."""
+    picture = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    eye.stem(picture)[0, 3 * 8 + 5].sum().backward()  # row 3, column 5
+    seen = picture.grad[0].abs().sum(0)
+    assert seen.sum(1).nonzero().flatten().tolist() == list(range(24 - 7, 32))
+    assert seen.sum(0).nonzero().flatten().tolist() == list(range(40 - 7, 48))
+
+
 @pytest.mark.parametrize("change", ["missing", "strange", "shape"])
 def test_other_weights_are_refused(change, tmp_path, monkeypatch):
     weights = load_file(inspector.WEIGHTS)

@@ -278,6 +278,26 @@ def test_an_answer_that_spoils_its_input_cannot_spoil_the_next_case():
     assert check("01.cut", patchify).status == "right"
 
 
+@pytest.mark.parametrize(
+    ("answer", "id", "words"),
+    [
+        (lambda q, k, v, t, p: (torch.cat([q, k, v]), t, p), "shape", r"number 2: the shape is \(1, 1, 4\); wanted"),
+        (lambda q, k, v, t, p: (torch.cat([q, k, v]), t[0] + p[0, :1], p[:, 1:]), "shape", "number 3: the shape is"),
+        (lambda q, k, v, t, p: (torch.cat([q, k, v]), t[0] + p[0, :1]), "length", "2 things; wanted are 3"),
+        (lambda q, k, v, t, p: (torch.cat([q, k, v]), None, p[0, 1:]), "no-return", "number 2: it gives nothing"),
+        (
+            lambda q, k, v, t, p: (-torch.cat([q, k, v]), t[0], p[0, 1:]),
+            "values",
+            "number 1: 100% of the values differ",
+        ),
+    ],
+)
+def test_of_several_tensors_the_first_wrong_one_is_told(answer, id, words):
+    """Not a wall of numbers: the part's place, and what is wrong with it."""
+    verdict = check("05.carry", answer)
+    assert verdict.id == id and re.search(words, verdict.said) and len(verdict.said) < 200
+
+
 def test_an_unknown_exercise_is_named_with_those_there_are():
     for name in ("01.cutt", "99.cut", "cut", "", None):
         with pytest.raises(ValueError, match=r"there is no exercise .*01\.cut.*01\.budget"):

@@ -23,6 +23,7 @@ from minivit.teach.outcomes import (
     alike,
     brief,
     differing,
+    equal,
     kind,
     name_of,
     plain,
@@ -153,8 +154,20 @@ def compared(mine: Any, truth: Outcome) -> tuple[str, str, str]:
     if type(mine) is not type(truth.value):
         wrong = f"it gives {kind(mine)}; wanted is {kind(truth.value)}."
         return "type", wrong, "look at the docstring: what comes back, in which order?"
+    if isinstance(truth.value, tuple) and any(isinstance(part, Tensor) for part in truth.value):
+        return compared_parts(mine, truth.value)
     wrong = f"it gives {shown(mine)}; wanted is {truth.value!r}."
     return "values", wrong, "work this case out on paper, one number at a time."
+
+
+def compared_parts(mine: tuple, target: tuple) -> tuple[str, str, str]:
+    """The same, where a tuple with tensors in it is wanted: the first part that differs, by its number."""
+    if len(mine) != len(target):
+        wrong = f"it gives {len(mine)} things; wanted are {len(target)}."
+        return "length", wrong, "look at the docstring: what comes back, in which order?"
+    at = next(at for at, pair in enumerate(zip(mine, target, strict=True)) if not equal(*pair))
+    id, wrong, hint = compared(mine[at], Outcome(value=target[at]))
+    return id, f"of the {len(target)} results, look at number {at + 1}: {wrong}", hint
 
 
 def compared_tensors(mine: Any, target: Tensor) -> tuple[str, str, str]:

@@ -117,6 +117,7 @@ def paint(axes: Any, measured: Measured, limits: tuple[float, float] = (1e-17, 1
     axes.set_yscale("log")
     axes.set_ylim(limits)
     axes.set_xlabel("block")
+    axes.xaxis.get_major_locator().set_params(integer=True)  # no half blocks
 
 
 def pixels(view: View, measured: Measured) -> bytes:
