@@ -166,7 +166,10 @@ class TextTower(nn.Module):
 
     def _placed(self, ids: Tensor) -> Tensor:
         """(B, T) -> (B, T, D): each id's vector, and what its place adds."""
-        return self.embed(ids) + self.positions[: ids.shape[1]]
+        placed = self.embed(ids) + self.positions[: ids.shape[1]]
+        kind = placed.device.type
+        # a table is no product, so autocast leaves it alone: the stream is put in half precision here, as in the ViT
+        return placed.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else placed
 
     def _mask(self, ids: Tensor) -> Tensor | None:
         """(B, T) -> what may be read: None for everything, or a mask that broadcasts to (B, heads, T, T)."""

@@ -84,6 +84,16 @@ def test_other_precisions(dtype):
     close(output.double(), expected, 0.1)
 
 
+def test_autocast_carries_the_whole_stream_in_half_precision():
+    model = tower().float()
+    expected = model(ids())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        seen = model.features(ids())
+    assert {block.dtype for block in seen.blocks} == {torch.bfloat16}
+    close(seen.pooled.float(), expected, 0.1)
+    assert model.features(ids()).tokens.dtype == torch.float32
+
+
 def test_ids_may_be_32_bits():
     close(tower()(ids().int()), tower()(ids()), 0)
 
