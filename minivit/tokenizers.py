@@ -6,7 +6,7 @@ What a piece is, a tokenizer decides: a byte, a word, or what a released model l
 tokenizer it was trained with and no other: another length, padding, case or end token gives it numbers it never saw in
 that place, and no error says so. `Pretrained` holds these choices for CLIP, SigLIP and SigLIP 2.
 
-Sources: Radford et al. 2021, section 2.4 (CLIP); Zhai et al. 2023, section 4 (SigLIP); Tschannen et al. 2025, section 2
+Sources: Radford et al. 2021, section 2.4 (CLIP); Zhai et al. 2023 (SigLIP); Tschannen et al. 2025, section 2
 (SigLIP 2); Kudo and Richardson 2018 (pieces out of raw text).
 """
 
