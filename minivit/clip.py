@@ -8,6 +8,7 @@ figure; `clip_loss_chunked` is equal to it in value and gradient and never holds
 """
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -105,8 +106,8 @@ def clip_objective(model: nn.Module, images: Tensor, ids: Tensor) -> Tensor:
 def clip_loss(image: Tensor, text: Tensor, scale: Tensor | float) -> Tensor:
     """(B, E), (B, E) of length 1 -> (): cross-entropy of finding the text for each image and the image for each text.
 
-    In nats, the mean of both directions; in float32 at least, under autocast too. Raises ValueError for vectors that are
-    no pairs, not finite or not of length 1, naming the first; for one pair alone; for a scale that overflowed.
+    In nats, the mean of both directions; in float32 at least, under autocast too. Raises ValueError for vectors that
+    are no pairs, not finite or not of length 1, naming the first; for one pair alone; for a scale that overflowed.
     """
     image, text, scale = ready(image, text, scale)
     _more_than_one(len(image))
@@ -160,7 +161,7 @@ class _Softmax(torch.autograd.Function):
             return toward_image.mul_(weight * scale), toward_text.mul_(weight * scale), by_scale, None
 
 
-def _blocks(image: Tensor, text: Tensor, scale: float, chunk: int):
+def _blocks(image: Tensor, text: Tensor, scale: float, chunk: int) -> Iterator[tuple[slice, slice, Tensor]]:
     """Every block of the logits: its rows, its columns, and its values in a buffer that the next one overwrites."""
     buffer = image.new_empty(min(chunk, len(image)) * min(chunk, len(text)))
     for i in range(0, len(image), chunk):

@@ -341,18 +341,23 @@ def split(
     if sum(sizes) != len(image) or min(sizes, default=0) < 0:
         raise ValueError(f"the processes' rows {tuple(sizes)} must add up to the {len(image)} images")
     image, text = image.detach(), text.detach()
-    told = run(_share, len(sizes), loss, image, text, tuple(map(float, numbers)), tuple(sizes), timeout=timeout)
-    by_row = [torch.cat([gradients[i] for _, gradients, _ in told]) / len(sizes) for i in (0, 1)]
-    by_number = [torch.stack([gradients[2 + i] for _, gradients, _ in told]).mean() for i in range(len(numbers))]
-    return Split(tuple(value for value, _, _ in told), (*by_row, *by_number), tuple(one for *_, one in told))
+    return _together(run(_share, len(sizes), loss, image, text, numbers, tuple(sizes), timeout=timeout))
 
 
 def _share(loss: Callable, image: Tensor, text: Tensor, numbers: tuple[float, ...], sizes: tuple[int, ...]) -> tuple:
     """What one process does of a `Split`."""
     rank, _ = place()
     rows = slice(sum(sizes[:rank]), sum(sizes[: rank + 1]))
-    leaves = [image[rows].clone(), text[rows].clone(), *(image.new_tensor(number) for number in numbers)]
+    leaves = [image[rows].clone(), text[rows].clone(), *(image.new_tensor(float(number)) for number in numbers)]
     traffic = Traffic()
     value = loss(*(leaf.requires_grad_() for leaf in leaves), traffic=traffic)
     value.backward()
     return float(value.detach()), [leaf.grad for leaf in leaves], traffic
+
+
+def _together(told: list[tuple]) -> Split:
+    """What the processes found, each for its rows, as DDP puts it together: gradients are means over processes."""
+    values, gradients, traffic = zip(*told, strict=True)
+    image, text, *numbers = zip(*gradients, strict=True)
+    by_row = [torch.cat(parts) / len(told) for parts in (image, text)]
+    return Split(values, (*by_row, *(torch.stack(parts).mean() for parts in numbers)), traffic)

@@ -112,7 +112,8 @@ class ViT(nn.Module):
 
     The parts are passed in. `stem` takes pictures (B, C, H, W) to tokens (B, N, D) and is a PatchEmbed unless told;
     `positions` gives what is added to them, one learned vector a slot unless told; `rotary` what turns queries and
-    keys; `pool` reads one vector out of all tokens; `head` works on that vector, for example nn.Linear(D, classes).
+    keys; `before` works on all tokens before the first block, as a layer norm does in CLIP; `pool` reads one vector out
+    of all tokens; `head` works on that vector, for example nn.Linear(D, classes).
 
     Prefix tokens have no place. The original adds a position to its class token too; two learned vectors that are
     always added are one vector, so here there is one.
@@ -125,6 +126,7 @@ class ViT(nn.Module):
         stem: nn.Module | None = None,
         positions: nn.Module | None = None,
         rotary: nn.Module | None = None,
+        before: nn.Module | None = None,
         pool: Callable[[Tensor, Tensor, Tensor | None], Tensor] | None = class_pool,
         head: nn.Module | None = None,
     ):
@@ -137,7 +139,7 @@ class ViT(nn.Module):
         self.stem = PatchEmbed(c.patch, c.width, c.channels) if stem is None else stem
         self.positions = LearnedPositions(c.grid, c.width) if positions is None else positions
         self.prefix = nn.Parameter(torch.randn(c.prefix, c.width) * 0.02)
-        self.rotary = rotary
+        self.rotary, self.before = rotary, before
         options = {"activation": c.activation, "layer_scale": c.layer_scale, "drop_path": c.drop_path}
         self.encoder = Encoder(c.width, c.depth, c.heads, c.hidden, eps=c.eps, **options)
         self.pool, self.head = pool, head
@@ -160,7 +162,8 @@ class ViT(nn.Module):
         patches = patches + places
         prefix = self.prefix.to(patches.dtype).expand(len(patches), -1, -1)
         rotate = None if self.rotary is None else self.rotary(where, grid)
-        return torch.cat([prefix, patches], dim=1), rotate
+        tokens = torch.cat([prefix, patches], dim=1)
+        return tokens if self.before is None else self.before(tokens), rotate
 
     def read_out(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
         """(B, K + N, D) -> (B, D), or what the head makes of it. Raises ValueError where there is nothing to pool."""
