@@ -43,11 +43,13 @@ def attend_fast(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> 
     _belong_together(q, k, v)
     if mask is not None:
         _readable(mask, (*q.shape[:-1], k.shape[-2]))
-    if mask is None and _products_are_quicker(q, k, v):
+    if _products_are_quicker(q, k, v) and (mask is None or (mask.ndim == 2 and mask.any(dim=-1).all())):
         batch = q.shape[:-2]
         q, k, v = (t.flatten(0, -3) for t in (q, k, v))  # (B heads, N or M, head_dim)
-        # beta=0: no sum, only a product whose scale costs no second pass over the scores
-        scores = torch.baddbmm(q.new_empty(1), q, k.transpose(-2, -1), beta=0, alpha=q.shape[-1] ** -0.5)
+        # one call for product, scale and mask costs no second pass over the scores; beta=0: there is nothing to add
+        hidden = q.new_empty(1) if mask is None else q.new_zeros(mask.shape).masked_fill(~mask, float("-inf"))
+        options = {"beta": 0 if mask is None else 1, "alpha": q.shape[-1] ** -0.5}
+        scores = torch.baddbmm(hidden, q, k.transpose(-2, -1), **options)
         return (scores.softmax(dim=-1) @ v).unflatten(0, batch)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
 

@@ -31,7 +31,7 @@ def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-6) -> Te
 
 def quick_gelu(x: Tensor) -> Tensor:
     """x * sigmoid(1.702 x): the approximation that OpenAI's CLIP was trained with."""
-    return x * torch.sigmoid(1.702 * x)
+    return F.silu(1.702 * x) / 1.702  # silu(x) = x * sigmoid(x) keeps one tensor less for the way back
 
 
 # Released checkpoints differ here: see each one's config.

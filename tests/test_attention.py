@@ -185,6 +185,19 @@ def test_at_reduced_matrix_precision_the_forms_still_agree(asks, read):
         torch.set_float32_matmul_precision(before)
 
 
+@pytest.mark.parametrize("blind", [True, False])
+@pytest.mark.parametrize("count", [5, 77])
+def test_one_mask_for_all_is_the_plain_form_in_half_precision(blind, count):
+    """Value and gradient, whichever way is taken: where a query may read nothing, it is the fused kernel's."""
+    mask = causal(count)
+    mask[2] &= not blind
+    tensors = inputs(2, 3, count, count, 8, dtype=torch.bfloat16)
+    fast, exact = with_gradients(attend_fast, tensors, mask), with_gradients(plain, [t.double() for t in tensors], mask)
+    for one, other in zip(fast, exact, strict=True):
+        torch.testing.assert_close(one.double(), other, rtol=0, atol=0.06)
+    assert (fast[0][..., 2, :] == 0).all() == blind
+
+
 @pytest.mark.parametrize("gradients", [True, False])
 def test_with_and_without_gradients_the_answer_is_the_same(gradients):
     tensors = [t.requires_grad_(gradients) for t in inputs(asks=40, read=50, dtype=torch.bfloat16)]
