@@ -117,7 +117,7 @@ def clip_loss(image: Tensor, text: Tensor, scale: Tensor | float) -> Tensor:
         return (F.cross_entropy(logits, right) + F.cross_entropy(logits.T, right)) / 2
 
 
-def clip_loss_chunked(image: Tensor, text: Tensor, scale: Tensor | float, chunk: int = 1024) -> Tensor:
+def clip_loss_chunked(image: Tensor, text: Tensor, scale: Tensor | float, chunk: int = 512) -> Tensor:
     """(B, E), (B, E) of length 1 -> (): `clip_loss` that holds chunk * chunk logits at a time.
 
     A first pass over the logits sums their exponentials row by row and column by column; backward builds each block
@@ -132,13 +132,21 @@ def clip_loss_chunked(image: Tensor, text: Tensor, scale: Tensor | float, chunk:
 class _Softmax(torch.autograd.Function):
     @staticmethod
     def forward(ctx, image: Tensor, text: Tensor, scale: Tensor, chunk: int) -> Tensor:
-        # log of the sum of exponentials, of every image over all texts and of every text over all images, so far
-        by_image, by_text = (image.new_full((len(image),), -torch.inf) for _ in range(2))
-        for rows, columns, logits in _blocks(image, text, float(scale), chunk):
-            by_image[rows] = torch.logaddexp(by_image[rows], logits.logsumexp(dim=1))
-            by_text[columns] = torch.logaddexp(by_text[columns], logits.logsumexp(dim=0))
+        ctx.chunk, ctx.small = chunk, _small(scale, len(image))
+        # log of the sum of exponentials, of every image over all texts and of every text over all images
+        if ctx.small:
+            by_image, by_text = image.new_zeros(2, len(image))
+            for rows, columns, logits in _blocks(image, text, float(scale), chunk):
+                powers = logits.exp_()
+                by_image[rows] += powers.sum(dim=1)
+                by_text[columns] += powers.sum(dim=0)
+            by_image, by_text = by_image.log(), by_text.log()
+        else:
+            by_image, by_text = image.new_full((2, len(image)), -torch.inf)
+            for rows, columns, logits in _blocks(image, text, float(scale), chunk):
+                by_image[rows] = torch.logaddexp(by_image[rows], logits.logsumexp(dim=1))
+                by_text[columns] = torch.logaddexp(by_text[columns], logits.logsumexp(dim=0))
         ctx.save_for_backward(image, text, scale, by_image, by_text)
-        ctx.chunk = chunk
         right = scale * (image * text).sum(dim=1)
         return (by_image - right + by_text - right).mean() / 2
 
@@ -150,8 +158,11 @@ class _Softmax(torch.autograd.Function):
         with exact(image):
             for rows, columns, logits in _blocks(image, text, float(scale), ctx.chunk):
                 # the share that each image gives this text, plus the share that each text gives this image
-                shares = (logits - by_image[rows, None]).exp_()
-                shares += logits.sub_(by_text[columns]).exp_()
+                if ctx.small:
+                    shares = logits.exp_().mul_((-by_image[rows, None]).exp() + (-by_text[columns]).exp())
+                else:
+                    shares = (logits - by_image[rows, None]).exp_()
+                    shares += logits.sub_(by_text[columns]).exp_()
                 if rows == columns:
                     shares.diagonal().sub_(2)
                 toward_image[rows].addmm_(shares, text[columns])
@@ -159,6 +170,13 @@ class _Softmax(torch.autograd.Function):
             weight = gradient / (2 * len(image))
             by_scale = weight * torch.linalg.vecdot(image, toward_image).sum()
             return toward_image.mul_(weight * scale), toward_text.mul_(weight * scale), by_scale, None
+
+
+def _small(scale: Tensor, count: int) -> bool:
+    """Whether sums of e^logit and their inverses fit float32, which ends at e^88: then one exponential serves rows and
+    columns both, and no largest logit need be taken off first.
+    """
+    return float(scale) * 1.03 + math.log(count) < 80
 
 
 def _blocks(image: Tensor, text: Tensor, scale: float, chunk: int) -> Iterator[tuple[slice, slice, Tensor]]:

@@ -60,13 +60,14 @@ def test_chunks_change_neither_value_nor_gradient(count, width, chunk, scale):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-10)
 
 
+@pytest.mark.parametrize("scale", [73.0, 78.0, 100.0])  # on both sides of where float32 needs the largest taken off
 @pytest.mark.parametrize("worst", [1.0, -1.0])
-def test_chunks_survive_the_largest_scale_in_float32(worst):
-    """Own pairs at cosine -1, all others at +1 (or the other way): logits 200 apart."""
+def test_chunks_survive_large_scales_in_float32(worst, scale):
+    """Own pairs at cosine -1, all others at +1 (or the other way): logits up to 200 apart."""
     image = torch.eye(6)[:1].expand(7, 6)
     text = image * torch.tensor([worst] * 6 + [-worst])[:, None]
-    plain = found(clip_loss, image, text, number(100.0, torch.float32))
-    chunked = found(clip_loss_chunked, image, text, number(100.0, torch.float32), chunk=3)
+    plain = found(clip_loss, image, text, number(scale, torch.float32))
+    chunked = found(clip_loss_chunked, image, text, number(scale, torch.float32), chunk=3)
     for a, b in zip(plain, chunked, strict=True):
         assert torch.isfinite(b).all()
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)  # a logit of 100 has 5 digits behind the point
@@ -78,6 +79,9 @@ def test_chunks_hold_no_matrix_of_all_logits_and_build_each_block_twice():
         found(clip_loss_chunked, image, text, number(9.0), chunk=16)
     assert seen.largest <= 96 * 5
     assert seen.products == 2 * 6 * 6
+    with Sizes((16, 16)) as seen:  # as for logits too large for the short cut
+        found(clip_loss_chunked, image, text, number(99.0), chunk=16)
+    assert (seen.largest <= 96 * 5, seen.products) == (True, 2 * 6 * 6)
     with Sizes((96, 96)) as seen:
         found(clip_loss, image, text, number(9.0))
     assert seen.largest == 96 * 96

@@ -66,13 +66,17 @@ def test_chunks_change_neither_value_nor_gradient(count, width, chunk, scale, bi
         torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-8 * scale)
 
 
-def test_chunks_in_float32_are_as_exact_as_the_plain_form():
-    exact = found(siglip_loss, *vectors(300, 16), number(10.0), number(-10.0))
-    numbers = number(10.0, torch.float32), number(-10.0, torch.float32)
+@pytest.mark.parametrize(("scale", "bias"), [(10.0, -10.0), (64.0, -13.0), (118.0, -12.9)])  # small, nearly, too large
+def test_chunks_in_float32_are_as_exact_as_the_plain_form(scale, bias):
+    image, text = vectors(300, 16)
+    text[7] = image[8]  # others' pairs at cosine 1 and -1
+    text[9] = -image[9]
+    exact = found(siglip_loss, image, text, number(scale), number(bias))
+    numbers = number(scale, torch.float32), number(bias, torch.float32)
     for loss in (siglip_loss, siglip_loss_chunked):
-        got = found(loss, *vectors(300, 16, dtype=torch.float32), *numbers)
+        got = found(loss, image.float(), text.float(), *numbers)
         for a, b in zip(exact, got, strict=True):
-            torch.testing.assert_close(a.float(), b, rtol=1e-5, atol=1e-6)
+            assert (a - b).abs().max() < 1e-5 * (1 + a.abs().max())
 
 
 def test_chunks_hold_no_matrix_of_all_logits_and_build_each_block_once():
