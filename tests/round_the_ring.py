@@ -13,7 +13,8 @@ from torch import distributed as dist
 from torch.nn import functional as F
 
 from minivit.clip import clip_loss, clip_loss_gathered, mean_of_processes
-from minivit.distributed import Message, Traffic, _share, place, visitors
+from minivit.distributed import Message, Traffic, place, visitors
+from minivit.distributed.processes import _share
 from minivit.siglip import siglip_loss, siglip_loss_ring
 
 

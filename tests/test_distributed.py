@@ -8,9 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minivit import distributed
 from minivit.clip import clip_loss, clip_loss_gathered
 from minivit.distributed import Traffic, place, run, split
+from minivit.distributed.processes import _together
 from minivit.siglip import siglip_loss, siglip_loss_ring
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -41,7 +41,7 @@ def told():
         if processes not in known:
             names, work = zip(*cases(processes), strict=True)
             answers = run(ring.several, processes, work)
-            together = map(distributed._together, zip(*answers, strict=True))
+            together = map(_together, zip(*answers, strict=True))
             known[processes] = dict(zip(names, together, strict=True))
         return known[processes]
 
