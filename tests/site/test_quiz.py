@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import itertools
 import json
 import threading
 from pathlib import Path
@@ -105,14 +106,17 @@ def document(body: str = "", theme: str = "light") -> str:
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory):
     """A small site of its own: `put(name, html)` writes a page and gives its address."""
-    folder = tmp_path_factory.mktemp("desk")
+    folder, edition = tmp_path_factory.mktemp("desk"), itertools.count()
     with serve.server(str(folder), ports=(0,)) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
 
         def put(name: str, html: str, scheme: str = "http") -> str:
             (folder / name).write_text(html, "utf-8")
-            return f"http://127.0.0.1:{server.server_port}/{name}" if scheme == "http" else (folder / name).as_uri()
+            if scheme != "http":
+                return (folder / name).as_uri()
+            # a number of its own: a page rewritten within one second is not modified as far as HTTP can tell
+            return f"http://127.0.0.1:{server.server_port}/{name}?{next(edition)}"
 
         yield put
         server.shutdown()
