@@ -1,7 +1,8 @@
-"""How far a score can be trusted: 95% intervals for a mean over seeds, and for a share of pictures.
+"""How far a score can be trusted: 95% intervals for a mean over seeds, and for a share of pictures; and chance.
 
 Two different doubts. Another seed gives another model: that is `interval`. Another test set gives another share, even
-for the same model: that is `wilson`.
+for the same model: that is `wilson`. A third question comes before both: what would knowing nothing have scored? A
+`Score` has the answer beside its value.
 """
 
 import math
@@ -20,6 +21,17 @@ class Interval(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.mean:.4f} ({self.low:.4f} to {self.high:.4f})"
+
+
+class Score(NamedTuple):
+    """A share from 0 to 1, and the share that knowing nothing gives."""
+
+    value: float
+    chance: float  # what guessing gives in the mean
+    count: int  # questions that it rests on: wilson(round(value * count), count)
+
+    def __str__(self) -> str:
+        return f"{self.value:.4f} (chance {self.chance:.4f})"
 
 
 def interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
