@@ -37,6 +37,18 @@ def mean_pool(patches: Tensor, prefix: Tensor, mask: Tensor | None = None) -> Te
     return patches.masked_fill(~mask[..., None], 0).sum(dim=1) / mask.sum(dim=1, keepdim=True)
 
 
+def max_pool(patches: Tensor, prefix: Tensor, mask: Tensor | None = None) -> Tensor:
+    """(B, N, D), (B, K, D) -> (B, D): the largest of the real patches, number by number; prefix tokens are left out.
+
+    One patch with something small to say is heard as well as all of them together, where a mean hears 1/N of it.
+    Raises ValueError, naming the picture, where there is no real patch.
+    """
+    _something(patches, mask)
+    if mask is None:
+        return patches.amax(dim=1)
+    return patches.masked_fill(~mask[..., None], -torch.inf).amax(dim=1)
+
+
 class AttentionPool(nn.Module):
     """A learned question put to all patches, then an MLP on the answer: (B, N, D), (B, K, D) -> (B, D).
 

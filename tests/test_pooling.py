@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from minivit.pooling import AttentionPool, class_pool, mean_pool
+from minivit.pooling import AttentionPool, class_pool, max_pool, mean_pool
 
 
 def random(*shape, seed=0):
@@ -18,7 +18,7 @@ def attention_pool():
     return AttentionPool(12, 3, 20).double()
 
 
-POOLS = {"class": class_pool, "mean": mean_pool, "attention": attention_pool()}
+POOLS = {"class": class_pool, "mean": mean_pool, "max": max_pool, "attention": attention_pool()}
 pools = pytest.mark.parametrize("pool", [pytest.param(pool, id=name) for name, pool in POOLS.items()])
 EMPTY = torch.zeros(2, 0, 12, dtype=torch.float64)
 
@@ -47,6 +47,23 @@ def test_a_masked_mean_is_the_mean_of_the_cut_sequence_whatever_lies_behind(coun
     pooled = mean_pool(patches.masked_fill(~mask[..., None], garbage), EMPTY, mask)
     for i, count in enumerate(counts):
         torch.testing.assert_close(pooled[i], patches[i, :count].mean(dim=0), rtol=0, atol=1e-12)
+
+
+@given(
+    counts=st.tuples(st.integers(1, 7), st.integers(1, 7)), garbage=st.sampled_from([0.0, 1e6, torch.nan, torch.inf])
+)
+def test_a_masked_maximum_is_that_of_the_cut_sequence_whatever_lies_behind(counts, garbage):
+    patches, mask = random(2, 7, 12), lengths(*counts, of=7)
+    pooled = max_pool(patches.masked_fill(~mask[..., None], garbage), EMPTY, mask)
+    for i, count in enumerate(counts):
+        assert torch.equal(pooled[i], patches[i, :count].amax(dim=0))
+
+
+def test_a_maximum_hears_one_patch_of_many_where_a_mean_hears_a_share():
+    patches = torch.zeros(1, 64, 3)
+    patches[0, 17, 1] = 1
+    assert max_pool(patches, EMPTY).tolist() == [[0, 1, 0]]
+    assert mean_pool(patches, EMPTY).tolist() == [[0, 1 / 64, 0]]
 
 
 @given(counts=st.tuples(st.integers(1, 7), st.integers(1, 7)), garbage=st.sampled_from([0.0, 1e6]))

@@ -140,6 +140,20 @@ def test_history_counts_steps_means_losses_and_keeps_reports():
 # The schedule
 
 
+def test_a_report_sees_the_model_evaluated_and_leaves_it_training():
+    """The wrong twin, a report that leaves it in evaluation mode, would stop batch norm from seeing its batches."""
+    model, seen = nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 3)), []
+
+    def report(step, model):
+        seen.append(model.training)
+        model.eval()
+
+    batches = [(torch.randn(8, 4, generator=torch.Generator().manual_seed(step)),) for step in range(4)]
+    train(model, iter(batches), lambda model, x: model(x).square().mean(), steps=4, optimizer=adamw(model),
+          every=1, on_report=report, progress=False, precision="fp32")  # fmt: skip
+    assert seen == [False] * 4 and model[0].num_batches_tracked == 4
+
+
 def test_the_rate_rises_then_falls_to_nothing():
     factors = [cosine(step, 200, 0.1) for step in range(200)]
     assert all(0 < a < b for a, b in pairwise(factors[:21]))
@@ -292,6 +306,20 @@ def test_the_optimizers_hold_what_the_list_says():
     alone = adamw(model, weight_decay=0.2)
     assert names_in(model, alone) == [by_kind["decay"] | by_kind["muon"], by_kind["no decay"]]
     assert [group["weight_decay"] for group in alone.param_groups] == [0.2, 0]
+
+
+def test_parts_are_left_to_another_optimizer():
+    model = whole_vit()
+    kinds, part = sorted_parameters(model), {name for name in sorted_parameters(model) if name.startswith("encoder.")}
+    rest = adamw(model, without=[model.encoder])
+    assert set().union(*names_in(model, rest)) == set(kinds) - part
+    both = (*muon(model, without=[model.stem]), adamw(model.stem))
+    held = [name for one in both[:2] for names in names_in(model, one) for name in names]
+    assert sorted(held) == sorted(name for name in kinds if not name.startswith("stem."))
+    with pytest.raises(ValueError, match="part 1 of `without`, a Linear, is no part"):
+        adamw(model, without=[model.encoder, nn.Linear(2, 3)])
+    with pytest.raises(ValueError, match="nothing in this model"):
+        adamw(model, without=model)
 
 
 def test_frozen_weights_are_left_out_and_shared_ones_counted_once():

@@ -53,7 +53,7 @@ def train(
     model trains where it is.
 
     Every `every` steps (by default about 50 times in all) the history grows by one entry, with what
-    `on_report(step, model)` returns, a dict of numbers.
+    `on_report(step, model)` returns, a dict of numbers; the model is in evaluation mode there.
 
     With `checkpoint`, a file name, all that the run needs to go on is written there every `checkpoint_every` steps (by
     default ten times in all), at the end, and at Ctrl-C. The same call goes on from that file, on a CPU to the same
@@ -143,7 +143,8 @@ def _report(
     history: History, pending: list[float], step: int, rate: float, start: float, on_report: Callable | None,
     model: nn.Module,
 ) -> None:  # fmt: skip
-    found = on_report(step, model) if on_report is not None else None
+    with mode(model, training=False):  # put back afterwards: what a report leaves must not change the run
+        found = on_report(step, model) if on_report is not None else None
     if found is not None and not isinstance(found, dict):
         raise ValueError(f"on_report returns a dict of numbers or None; got {type(found).__name__}")
     history.steps.append(step)

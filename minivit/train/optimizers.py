@@ -10,6 +10,7 @@ Sources: AdamW, Loshchilov & Hutter 2019 (decay apart from the gradient); Muon, 
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -18,26 +19,36 @@ from minivit.blocks import Block
 
 
 def adamw(
-    model: nn.Module, lr: float = 1e-3, weight_decay: float = 0.05, betas: tuple[float, float] = (0.9, 0.95)
+    model: nn.Module,
+    lr: float = 1e-3,
+    weight_decay: float = 0.05,
+    betas: tuple[float, float] = (0.9, 0.95),
+    without: Sequence[nn.Module] = (),
 ) -> torch.optim.AdamW:
     """AdamW for all weights that learn; only the weights of linear maps and convolutions decay.
 
-    Raises ValueError for a rate, a decay or betas that make no sense, or a model in which nothing learns.
+    The weights of the parts in `without` are left to another optimizer, for example one with another rate. Raises
+    ValueError for a rate, a decay or betas that make no sense, a part that is not the model's, or a model in which
+    nothing learns.
     """
-    kinds = sorted_parameters(model)
+    kinds = _kept(model, without)
     decaying = {name for name, kind in kinds.items() if kind != "no decay"}
     return _adamw(_named(model, kinds), decaying, lr, weight_decay, betas)
 
 
 def muon(
-    model: nn.Module, lr: float = 0.02, rest: float = 2e-3, weight_decay: float = 0.05
+    model: nn.Module,
+    lr: float = 0.02,
+    rest: float = 2e-3,
+    weight_decay: float = 0.05,
+    without: Sequence[nn.Module] = (),
 ) -> tuple[torch.optim.Optimizer, ...]:
     """(Muon for the matrices inside blocks at rate `lr`, AdamW for all else at rate `rest`): pass both to `train`.
 
-    Momentum 0.95 with Nesterov's look ahead, five Newton-Schulz steps. Raises ValueError as `adamw` does, and for a
-    model without blocks.
+    Momentum 0.95 with Nesterov's look ahead, five Newton-Schulz steps. `without` is as in `adamw`. Raises ValueError
+    as `adamw` does, and for a model without blocks.
     """
-    kinds = sorted_parameters(model)
+    kinds = _kept(model, without)
     named = _named(model, kinds)
     matrices = {name: weight for name, weight in named.items() if kinds[name] == "muon"}
     if not matrices:
@@ -70,6 +81,17 @@ def sorted_parameters(model: nn.Module) -> dict[str, str]:
                 kinds[name] = _kind(module, name.rpartition(".")[2], weight, module in inside)
                 known.add(weight)
     return kinds
+
+
+def _kept(model: nn.Module, without: Sequence[nn.Module]) -> dict[str, str]:
+    """`sorted_parameters`, but for those of the parts that are left to others."""
+    parts, known = (without,) if isinstance(without, nn.Module) else tuple(without), set(model.modules())
+    for number, part in enumerate(parts):
+        if part not in known:
+            raise ValueError(f"part {number} of `without`, a {type(part).__name__}, is no part of this model")
+    left = {weight for part in parts for weight in part.parameters()}
+    named = dict(model.named_parameters())
+    return {name: kind for name, kind in sorted_parameters(model).items() if named[name] not in left}
 
 
 def _kind(module: nn.Module, name: str, weight: Tensor, in_block: bool) -> str:
