@@ -15,7 +15,7 @@ INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 PYTEST := $(BIN)/python -m pytest
 
 # A variable of the environment serves as well: TORCH_INDEX=... make book.
-.PHONY: setup html book lab check test test-full notebooks bench colab gpu-test clean
+.PHONY: setup html book lab check test test-full notebooks bench zoo colab gpu-test clean
 .DEFAULT_GOAL := book
 
 setup: .venv/book.done
@@ -49,6 +49,9 @@ notebooks: .venv/book.done
 
 bench: .venv/test.done
 	$(BIN)/python -m benchmarks $(ONLY)
+
+zoo: .venv/book.done
+	$(BIN)/python tools/zoo.py
 
 gpu-test: .venv/test.done
 	$(BIN)/python tools/require_cuda.py

@@ -55,7 +55,7 @@ def load(name: str) -> Trained:
     found = hashlib.sha256(content).hexdigest()
     if found != told["sha256"]:
         raise ValueError(
-            f"{path.name} is not its card's file: it has {len(content)} bytes and sha256 {found[:16]}..., the card says "
+            f"{path.name} is not the file of its card: {len(content)} bytes and sha256 {found[:16]}..., the card says "
             f"{told['bytes']} bytes and {told['sha256'][:16]}.... Install minivit again, or run make zoo"
         )
     model, tokenizer = BUILDERS[name]()
