@@ -76,11 +76,12 @@ def towers(kind: Callable[..., nn.Module] = CLIP) -> nn.Module:
     return kind(looking, reading, WIDTH, WIDTH, WIDTH)
 
 
-def twins(right: Tensor, seed: int, among: tuple[str, ...] = ("damage", "hazard")) -> Tensor:
+def twins(right: Tensor, seed: int, among: tuple[str, ...] = ("damage", "hazard"), together: int = 3) -> Tensor:
     """(M,) -> (F, 3): rows of scenes whose captions differ in one attribute alone, one of `among`.
 
-    Of the scenes that share the other four attributes, three are taken with three values of this one. A scene is in
-    one row for each attribute of `among`, or in none where its value or its partners are left over.
+    Of the scenes that share the other four attributes, three, or `together`, are taken with as many values of this one.
+    A scene is in one row for each attribute of `among`, or in none where its value or its partners are left over. The
+    training split has three values for each such group, so more than three are not to be had there.
     """
     random, combinations, rows = Random(seed), rules.combinations(), []
     for name in among:
@@ -89,13 +90,14 @@ def twins(right: Tensor, seed: int, among: tuple[str, ...] = ("damage", "hazard"
             combination = combinations[number]
             alike[combination[:place] + combination[place + 1 :]][combination[place]].append(row)
         for values in alike.values():
-            if len(values) >= 3:
-                three = random.sample(sorted(values), 3)
-                for value in three:
+            if len(values) >= together:
+                chosen = random.sample(sorted(values), together)
+                for value in chosen:
                     random.shuffle(values[value])
-                rows += zip(*(values[value] for value in three), strict=False)
+                rows += zip(*(values[value] for value in chosen), strict=False)
     if not rows:
-        raise ValueError(f"no three of {len(right)} scenes differ in {' or '.join(among)} alone: draw more scenes")
+        told = f"no {together} of {len(right)} scenes differ in {' or '.join(among)} alone"
+        raise ValueError(f"{told}: draw more scenes, or ask for fewer together")
     return torch.tensor(rows)
 
 
