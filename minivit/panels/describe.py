@@ -7,8 +7,8 @@ from minivit.panels.draw import regions
 from minivit.panels.rules import Combination
 from minivit.panels.scene import Scene
 
-_DAMAGE = {"none": "no damage", "crack": "a crack", "scratch": "a scratch", "burn": "a burn"}
-_MOUNT = {"rack": "in a rack", "wall": "on a wall"}
+DAMAGE_WORDS = {"none": "no damage", "crack": "a crack", "scratch": "a scratch", "burn": "a burn"}
+MOUNT_WORDS = {"rack": "in a rack", "wall": "on a wall"}
 
 PHRASINGS = (
     "a {colour} panel {mount}, sign for {hazard}, status {badge}, {damage}",
@@ -26,7 +26,7 @@ def caption(scene: Scene | Combination, phrasing: int = 0) -> str:
         raise ValueError(f"no phrasing {phrasing!r}; there are {len(PHRASINGS)}, numbered 0 to {len(PHRASINGS) - 1}")
     colour, damage, badge, hazard, mount = scene.combination if isinstance(scene, Scene) else scene
     return PHRASINGS[phrasing].format(
-        colour=colour, damage=_DAMAGE[damage], badge=badge, hazard=hazard, mount=_MOUNT[mount]
+        colour=colour, damage=DAMAGE_WORDS[damage], badge=badge, hazard=hazard, mount=MOUNT_WORDS[mount]
     )
 
 
