@@ -160,6 +160,14 @@ def test_naming_always_one_class_scores_at_most_the_majority():
         assert found.accuracy.value <= found.majority == 4 / 7 and found.accuracy.chance == 1 / 3
 
 
+def test_answers_that_know_nothing_are_right_by_chance():
+    generator = torch.Generator().manual_seed(4)
+    labels = (torch.rand(2000, generator=generator) ** 2 * 5).long()  # some classes are frequent
+    found = judge(torch.randn(2000, 5, generator=generator), labels)
+    bounds = wilson(int(found.confusion.trace()), 2000, 0.999)
+    assert bounds.low <= found.accuracy.chance == 0.2 <= bounds.high < found.majority
+
+
 def test_zero_shot_refuses_what_does_not_fit():
     model = towers()
     vectors, images = class_vectors(model, TOKENIZER, WORDS), pictures(SHOWN)
