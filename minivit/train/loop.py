@@ -53,7 +53,7 @@ def train(
     model trains where it is.
 
     Every `every` steps (by default about 50 times in all) the history grows by one entry, with what
-    `on_report(step, model)` returns, a dict of numbers; the model is in evaluation mode there.
+    `on_report(step, model)` returns, a dict of numbers; the model is in evaluation mode there, and nothing is autocast.
 
     With `checkpoint`, a file name, all that the run needs to go on is written there every `checkpoint_every` steps (by
     default ten times in all), at the end, and at Ctrl-C. The same call goes on from that file, on a CPU to the same
@@ -105,7 +105,8 @@ def train(
             pending.append(value)
             bar.update(step, value, rate)
             if step % every == 0 or step == steps:
-                _report(history, pending, step, rate, start, on_report, model)
+                with used.autocast(False), mode(model, training=False):  # what a report leaves must not change the run
+                    _report(history, pending, step, rate, start, on_report, model)
             if checkpoint is not None and (step % checkpoint_every == 0 or step == steps or stop.asked):
                 save_checkpoint(checkpoint, model, optimizers, batches, Place(step, history, pending), recipe)
             if stop.asked and step < steps:
@@ -143,8 +144,7 @@ def _report(
     history: History, pending: list[float], step: int, rate: float, start: float, on_report: Callable | None,
     model: nn.Module,
 ) -> None:  # fmt: skip
-    with mode(model, training=False):  # put back afterwards: what a report leaves must not change the run
-        found = on_report(step, model) if on_report is not None else None
+    found = on_report(step, model) if on_report is not None else None
     if found is not None and not isinstance(found, dict):
         raise ValueError(f"on_report returns a dict of numbers or None; got {type(found).__name__}")
     history.steps.append(step)
