@@ -214,10 +214,14 @@ class Visit:
         )
 
     def icons(self) -> list[str]:
-        """Icons that were left out of the slimmed script."""
+        """Icons that were left out of the slimmed script: it draws after the page has loaded, in five seconds at most."""
         return self.page.evaluate(
-            """() => [...document.querySelectorAll('i[class*="fa-"], span[class*="fa-"]')]
-                .map(e => `the icon "${e.className}" is not drawn`)"""
+            """async () => {
+                const left = () => [...document.querySelectorAll('i[class*="fa-"], span[class*="fa-"]')];
+                for (let waited = 0; left().length && waited < 5000; waited += 50)
+                    await new Promise(next => setTimeout(next, 50));
+                return left().map(e => `the icon "${e.className}" is not drawn`);
+            }"""
         )
 
     def axe(self, axe) -> list[str]:
