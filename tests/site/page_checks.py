@@ -214,7 +214,7 @@ class Visit:
         )
 
     def icons(self) -> list[str]:
-        """Icons that were left out of the slimmed script: it draws after the page has loaded, in five seconds at most."""
+        """Icons left out of the slimmed script, which draws after the page has loaded: five seconds at most."""
         return self.page.evaluate(
             """async () => {
                 const left = () => [...document.querySelectorAll('i[class*="fa-"], span[class*="fa-"]')];
