@@ -11,6 +11,7 @@ LESSONS = {  # each module has a table EXERCISES
     "03": "minivit.teach.exercises.attention",
     "04": "minivit.teach.exercises.blocks",
     "05": "minivit.teach.exercises.vit",
+    "06": "minivit.teach.exercises.scale",
     "07": "minivit.teach.exercises.clip",
 }
 
