@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-SECTIONS = ("panels", "vit")
+SECTIONS = ("panels", "vit", "losses", "towers", "ring")
 
 
 def machine() -> str:

@@ -1,9 +1,11 @@
-"""The libraries that minivit's ViT is measured against and proved equal to: timm, transformers, vit-pytorch.
+"""The libraries that minivit is measured against and proved equal to: timm, transformers, vit-pytorch, open_clip.
 
 They are imported when a function asks for them, and they belong to the tests' extra: `pip install minivit[test]`.
 """
 
 import importlib
+import importlib.util
+from pathlib import Path
 from types import ModuleType
 
 from torch import Tensor, nn
@@ -96,3 +98,15 @@ def switch_fused(model: nn.Module, fused: bool) -> None:
     else:
         for block in model.blocks:
             block.attn.fused_attn = fused
+
+
+def open_clip_loss(name: str) -> nn.Module:
+    """open_clip's SigLipLoss or ClipLoss, from its file alone: the whole package takes seconds to import."""
+    package = importlib.util.find_spec("open_clip")
+    if package is None:
+        raise ImportError("open_clip is missing: pip install 'minivit[test]'")
+    place = Path(package.origin).with_name("loss.py")
+    source = importlib.util.spec_from_file_location("open_clip_loss", place)
+    module = importlib.util.module_from_spec(source)
+    source.loader.exec_module(module)
+    return getattr(module, name)()

@@ -6,17 +6,9 @@ is built with a class token against the peers that have one, and with a mean and
 whole run is written to `minivit/teach/runs/bench_vit.json`, from which the book's page takes its tables.
 """
 
-import json
-import os
-import random
 import statistics
-import subprocess
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -24,13 +16,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.peers import simple_vit, switch_fused, timm_vit, transformers_vit, vit_pytorch_vit
+from benchmarks.rounds import RUNS, Contender, about, chosen, known, measured, settings, write
 from benchmarks.vit_table import PEERS, against, flops, tables
 from minivit.pooling import mean_pool
 from minivit.positions import SinCosPositions
 from minivit.vit import ViT, ViTConfig, vit_config
 
-ROOT = Path(__file__).resolve().parents[1]
-RECORD = ROOT / "minivit" / "teach" / "runs" / "bench_vit.json"
+RECORD = RUNS / "bench_vit.json"
 CLASSES = 1000
 MODELS = {
     "tiny": ViTConfig(size=64, patch=8, width=192, depth=6, heads=3),
@@ -39,7 +31,8 @@ MODELS = {
     "B": vit_config("B/16"),
 }
 FORWARD, TRAIN = (1, 8, 32), {"tiny": 128, "Ti": 32, "S": 16, "B": 8}
-SECONDS, LONG, MOST = 20.0, 25.0, 41  # a cell's budget; a round above which three rounds do; rounds at most
+KINDS = (tuple(MODELS), ("forward", "train"), ("fp32", "bf16"))
+SECONDS, LONG = 20.0, 25.0  # a cell's budget; a round above which three rounds do
 
 
 class Cell(NamedTuple):
@@ -49,24 +42,6 @@ class Cell(NamedTuple):
     work: str  # "forward" or "train"
     batch: int
     dtype: str  # "fp32" or "bf16"
-
-    def chosen(self, words: tuple[str, ...]) -> bool:
-        """Whether the words, names of models, works and dtypes, leave this cell in."""
-        kinds = (MODELS, ("forward", "train"), ("fp32", "bf16"))
-        mine = (self.model, self.work, self.dtype)
-        return all(name in words or not set(kind) & set(words) for name, kind in zip(mine, kinds, strict=True))
-
-
-@dataclass(frozen=True)
-class Contender:
-    """A library, and the switches that it is run with."""
-
-    library: str
-    explicit: bool = False  # attention as two matrix products and a softmax instead of the fused kernel
-    raised: bool = False  # torch.set_float32_matmul_precision("medium")
-
-    def __str__(self) -> str:
-        return ", ".join([self.library, *["explicit"] * self.explicit, *["raised"] * self.raised])
 
 
 def minivit_class(config: ViTConfig, classes: int) -> nn.Module:
@@ -115,22 +90,8 @@ def cells(words: tuple[str, ...] = ()) -> list[Cell]:
         for model in MODELS
         for batch in ((TRAIN[model],) if work == "train" else FORWARD)
     ]
-    unknown = sorted(set(words) - {*MODELS, "forward", "train", "fp32", "bf16"})
-    if unknown:
-        raise SystemExit(f"--only knows {', '.join(MODELS)}, forward, train, fp32 and bf16; not {', '.join(unknown)}")
-    return [cell for cell in every if cell.chosen(words)]
-
-
-@contextmanager
-def settings(dtype: str, raised: bool):
-    """Matrix precision and autocast for one turn, put back afterwards."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("medium" if raised else "highest")
-    try:
-        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bf16"):
-            yield
-    finally:
-        torch.set_float32_matmul_precision(before)
+    known(words, KINDS)
+    return [cell for cell in every if chosen(cell, words, KINDS)]
 
 
 def measure(cell: Cell) -> dict:
@@ -158,25 +119,8 @@ def measure(cell: Cell) -> dict:
                     model(images)
         return time.perf_counter() - start
 
-    running = contenders(cell.dtype)
-    start = time.perf_counter()
-    tried = {one: turn(one) for one in running}  # the first call of a shape is slow: kernels are built
-    if time.perf_counter() - start < LONG:
-        tried = {one: turn(one) for one in running}
-    running = worth_running(tried)
-    long = sum(tried[one] for one in running)
-    rounds = min(MOST, max(3 if long > LONG else 5, round(SECONDS / long)))
-    seconds: dict[str, list[float]] = {str(one): [] for one in running}
-    for number in range(rounds):
-        for one in random.Random(number).sample(running, len(running)):
-            seconds[str(one)].append(float(f"{turn(one):.5g}"))
+    seconds = measured(contenders(cell.dtype), turn, SECONDS, LONG)
     return {**cell._asdict(), "flops": flops(config, CLASSES, cell.work), "seconds": seconds}
-
-
-def worth_running(tried: dict[Contender, float]) -> list[Contender]:
-    """Each library as it comes, and the settings that came within half of its best when they were tried."""
-    least = {one.library: min(s for other, s in tried.items() if other.library == one.library) for one in tried}
-    return [one for one, s in tried.items() if one == Contender(one.library) or s <= 1.5 * least[one.library]]
 
 
 def _step(model: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor) -> None:
@@ -210,27 +154,6 @@ def ceilings() -> dict[str, dict[str, float]]:
     return found
 
 
-def about() -> dict:
-    """The machine, the versions and the commit: a figure means nothing without them."""
-    from benchmarks.__main__ import machine
-
-    git = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
-    return {
-        "machine": machine(),
-        "threads": torch.get_num_threads(),
-        "amx": torch.cpu._is_amx_tile_supported(),
-        "commit": git.stdout.strip() or "unknown",
-        "versions": {name: version(name) for name in ("timm", "transformers", "vit-pytorch")},
-    }
-
-
-def write(record: dict, path: Path = RECORD) -> None:
-    """Whole or not at all."""
-    temporary = path.with_suffix(".json.part")
-    temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
-
-
 def summary(cell: dict) -> str:
     """A line for the terminal: the two ratios to every peer, as they come / at best."""
     words = [f"{cell['model']:4} {cell['work']:7} {cell['batch']:3} {cell['dtype']}"]
@@ -241,14 +164,14 @@ def summary(cell: dict) -> str:
 
 
 def main(*words: str) -> None:
-    record = {**about(), "whole": not words, "ceilings": ceilings(), "cells": []}
+    record = {**about("timm", "transformers", "vit-pytorch"), "whole": not words, "ceilings": ceilings(), "cells": []}
     print("matrix products: " + ", ".join(f"{n} {c['flops'] / 1e9:.0f} GFLOP/s" for n, c in record["ceilings"].items()))
     print("peer : minivit, as they come / at their best settings (middle half of the rounds)", flush=True)
     for cell in cells(words):
         record["cells"].append(measure(cell))
         print(summary(record["cells"][-1]), flush=True)
     if not words:
-        write(record)
+        write(record, RECORD)
     print(tables(record))
 
 

@@ -3,15 +3,18 @@
 import json
 import statistics
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
 
 from benchmarks import __main__ as command
-from benchmarks import peers, vit, vit_table
+from benchmarks import clip_peers, losses, pairs_table, peers, ring, rounds, towers, vit, vit_table
 from minivit.attention import attend, attend_fast
 from minivit.patches import cost
+from minivit.siglip import siglip_loss
 from minivit.teach.runs import recorded
+from minivit.text import TextConfig
 from minivit.vit import ViTConfig
 
 SMALL = ViTConfig(size=(16, 24), patch=8, width=12, depth=2, heads=3)
@@ -101,10 +104,10 @@ def test_each_peer_is_compared_with_its_likeness():
 
 
 def test_settings_that_are_far_behind_are_dropped_but_never_a_library():
-    plain, explicit = vit.Contender("timm"), vit.Contender("timm", explicit=True)
-    own, raised = vit.Contender("minivit"), vit.Contender("minivit", raised=True)
-    assert vit.worth_running({plain: 9.0, explicit: 1.0, own: 1.0, raised: 1.6}) == [plain, explicit, own]
-    assert vit.worth_running({plain: 1.0, explicit: 1.4}) == [plain, explicit]
+    plain, explicit = rounds.Contender("timm"), rounds.Contender("timm", explicit=True)
+    own, raised = rounds.Contender("minivit"), rounds.Contender("minivit", raised=True)
+    assert rounds.worth_running({plain: 9.0, explicit: 1.0, own: 1.0, raised: 1.6}) == [plain, explicit, own]
+    assert rounds.worth_running({plain: 1.0, explicit: 1.4}) == [plain, explicit]
 
 
 def test_every_peer_runs_as_it_comes_and_with_its_switches():
@@ -134,7 +137,7 @@ def test_the_command_wants_one_section_for_parts(capsys):
 
 def test_matrix_precision_is_put_back():
     assert torch.get_float32_matmul_precision() == "highest"
-    with pytest.raises(KeyError), vit.settings("fp32", raised=True):
+    with pytest.raises(KeyError), rounds.settings("fp32", raised=True):
         assert torch.get_float32_matmul_precision() == "medium"
         raise KeyError
     assert torch.get_float32_matmul_precision() == "highest"
@@ -151,9 +154,9 @@ def test_a_record_becomes_tables():
 
 def test_a_record_is_written_whole_or_not_at_all(tmp_path):
     place = tmp_path / "bench_vit.json"
-    vit.write({"cells": [1]}, place)
+    rounds.write({"cells": [1]}, place)
     with pytest.raises(TypeError):
-        vit.write({"cells": {1, 2}}, place)
+        rounds.write({"cells": {1, 2}}, place)
     assert json.loads(place.read_text()) == {"cells": [1]}
 
 
@@ -169,7 +172,7 @@ def test_every_library_builds_and_learns_in_every_setting():
             for fused in (True, False):
                 if name in vit.SWITCHED:
                     peers.switch_fused(model, fused)
-                with vit.settings("bf16", raised=False):
+                with rounds.settings("bf16", raised=False):
                     assert model(images).shape == (2, 5)
                     vit._step(model, optimizer, images, labels)
 
@@ -201,7 +204,7 @@ def test_the_page_says_whether_it_shows_a_whole_run():
     for cell in record["cells"]:
         assert cell["flops"] == vit_table.flops(vit.MODELS[cell["model"]], vit.CLASSES, cell["work"])
         assert len({len(seconds) for seconds in cell["seconds"].values()}) == 1
-    page = (vit.ROOT / "book" / "bench.md").read_text()
+    page = (rounds.ROOT / "book" / "bench.md").read_text()
     assert page.count("<!-- bench -->") == 1 and record["machine"] in vit_table.tables(record)
 
 
@@ -209,7 +212,7 @@ def fused(dtype: torch.dtype, count: int, gradients: bool, raised: bool) -> bool
     """Whether `attend_fast` asks the fused kernel; its result is compared with the plain form on the way."""
     generator = torch.Generator().manual_seed(0)
     q, k, v = (torch.randn(2, 3, count, 8, generator=generator).to(dtype).requires_grad_(gradients) for _ in "qkv")
-    with vit.settings("fp32", raised), torch.profiler.profile() as profile:
+    with rounds.settings("fp32", raised), torch.profiler.profile() as profile:
         output = attend_fast(q, k, v)
     right = attend(*(t.double() for t in (q, k, v))).output
     exact = dtype == torch.float32 and not raised
@@ -225,3 +228,80 @@ def test_attention_takes_the_form_that_the_page_tells_of(monkeypatch, amx):
     assert fused(torch.bfloat16, 641, gradients=True, raised=False)
     assert fused(torch.float32, 65, gradients=True, raised=False)
     assert not fused(torch.float32, 65, gradients=False, raised=True)
+
+
+# Pairs: the losses, the towers, the ring
+
+
+def test_every_form_of_a_loss_gives_one_value_and_one_gradient():
+    for cell in losses.cells(("1024",)):
+        losses.alike(cell._replace(batch=96))
+    assert {cell.loss for cell in losses.cells(())} == {"sigmoid", "softmax"}
+    assert [cell.steep for cell in losses.cells(("4096", "sigmoid", "default"))] == [False, True]
+    with pytest.raises(SystemExit, match="not 7"):
+        losses.cells(("7",))
+
+
+def test_a_form_that_differs_is_found(monkeypatch):
+    cell = losses.Cell("sigmoid", 64, "default")
+    forms = losses.forms("sigmoid")
+    twin = forms | {"open_clip": lambda *parts: siglip_loss(*parts, mean="pairs")}
+    monkeypatch.setattr(losses, "forms", lambda loss: twin)
+    with pytest.raises(AssertionError, match="open_clip and minivit differ by"):
+        losses.alike(cell)
+
+
+def test_the_products_alone_are_those_of_the_gradient():
+    cell = losses.Cell("sigmoid", 600, "default")
+    with torch.profiler.profile() as profile:
+        losses.step(losses.forms("sigmoid")["products alone"], losses.leaves(cell))
+    alone = sum(event.count for event in profile.key_averages() if event.key in ("aten::mm", "aten::addmm_"))
+    with torch.profiler.profile() as profile:
+        losses.step(losses.forms("sigmoid")["minivit"], losses.leaves(cell))
+    ours = sum(event.count for event in profile.key_averages() if event.key in ("aten::addmm", "aten::addmm_"))
+    assert alone == ours == 3 * 4  # blocks of 512 and 88 both ways
+
+
+def test_peak_memory_is_of_the_call_alone():
+    if not Path("/proc/self/clear_refs").exists():
+        pytest.skip("no /proc to ask")
+    held = losses.peak(lambda: torch.ones(4 * 2**20).sum())
+    assert 15 * 2**20 < held < 40 * 2**20
+
+
+@pytest.mark.slow
+def test_three_libraries_carry_one_clip():
+    image = ViTConfig(32, 8, width=24, depth=2, heads=3, eps=1e-5, activation="quick_gelu")
+    text = TextConfig(60, 9, width=20, depth=2, heads=2)
+    torch.manual_seed(0)
+    models = towers.build(clip_peers.ours(image, text, 12))
+    assert set(models) == {"minivit", "open_clip", "transformers"}
+    images, ids = towers.batch(models["minivit"].model, 4, 7)
+    assert images.shape == (4, 3, 32, 32) and ids.shape == (4, 9) and ids[0, 6] == 59 and (ids[0, 7:] == 0).all()
+    for model in models.values():
+        before = [weight.detach().clone() for weight in model.parameters()]
+        towers.step(model.train(), torch.optim.AdamW(model.parameters(), lr=1e-3), images, ids)
+        assert any(not torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+
+
+@pytest.mark.slow
+def test_the_ring_is_counted():
+    told = ring.measure(3, rows=4, width=8)
+    block = 4 * 8 * 4
+    assert told["ring"] == {"sent": 4 * block, "held": 2}
+    assert told["gathered texts"]["sent"] == 4 * block and told["gathered texts and images"]["sent"] == 8 * block
+    assert "KiB" in pairs_table.ring_table({"rows": 4, "width": 8, "cells": [told]})
+
+
+def test_made_up_seconds_become_the_tables_of_pairs():
+    where = {"machine": "a machine", "threads": 2, "commit": "abc", "versions": {"open_clip_torch": "3"}, "whole": True}
+    seconds = {"minivit": [1.0, 2.0, 1.0], "plain": [2.0, 4.0, 2.0], "open_clip": [3.0, 9.0, 3.0]}
+    memory = {"minivit": 2**20, "plain": 8 * 2**20, "open_clip": 14 * 2**20}
+    cell = {"loss": "sigmoid", "batch": 16384, "precision": "default", "steep": False, "memory": memory}
+    cell["seconds"] = seconds | {"products alone": [0.5, 1.0, 0.5]}
+    text = pairs_table.losses_table({**where, "cells": [cell]})
+    assert "3.00 (3.00–3.75)" in text and "| 14.0 |" in text and "a machine" in text
+    peers_seconds = {"minivit": [1.0, 1.0, 1.0], "open_clip": [1.5, 1.5, 1.5], "transformers": [1.2, 1.2, 1.2]}
+    cell = {"work": "train", "dtype": "fp32", "batch": 16, "tokens": 77, "seconds": peers_seconds}
+    assert pairs_table.faster_peer(cell, at_best=False).median == pytest.approx(1.2)
+    assert "1.20 (1.20–1.20)" in pairs_table.towers_table({**where, "cells": [cell]})
