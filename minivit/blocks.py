@@ -31,7 +31,9 @@ def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-6) -> Te
 
 def quick_gelu(x: Tensor) -> Tensor:
     """x * sigmoid(1.702 x): the approximation that OpenAI's CLIP was trained with."""
-    return F.silu(1.702 * x) / 1.702  # silu(x) = x * sigmoid(x) keeps one tensor less for the way back
+    bent = 1.702 * x
+    # silu(x) = x * sigmoid(x) keeps one tensor less for the way back; without a way back, sigmoid needs no new one
+    return F.silu(bent) / 1.702 if bent.requires_grad else x * bent.sigmoid_()
 
 
 # Released checkpoints differ here: see each one's config.
