@@ -3,7 +3,6 @@
 import json
 import statistics
 import warnings
-from pathlib import Path
 
 import pytest
 import torch
@@ -205,7 +204,18 @@ def test_the_page_says_whether_it_shows_a_whole_run():
         assert cell["flops"] == vit_table.flops(vit.MODELS[cell["model"]], vit.CLASSES, cell["work"])
         assert len({len(seconds) for seconds in cell["seconds"].values()}) == 1
     page = (rounds.ROOT / "book" / "bench.md").read_text()
-    assert page.count("<!-- bench -->") == 1 and record["machine"] in vit_table.tables(record)
+    assert page.count("<!-- bench vit -->") == 1 and record["machine"] in vit_table.tables(record)
+
+
+def test_the_page_shows_whole_runs_of_pairs():
+    page = (rounds.ROOT / "book" / "bench.md").read_text()
+    for name, module, kind in (("losses", losses, losses.Cell), ("towers", towers, towers.Cell)):
+        record = recorded(f"bench_{name}")
+        assert [kind(*(cell[field] for field in kind._fields)) for cell in record["cells"]] == module.cells()
+        assert record["whole"] and all(len({*map(len, cell["seconds"].values())}) == 1 for cell in record["cells"])
+        assert page.count(f"<!-- bench {name} -->") == 1
+    assert [cell["processes"] for cell in recorded("bench_ring")["cells"]] == list(ring.PROCESSES)
+    assert page.count("<!-- bench ring -->") == 1
 
 
 def fused(dtype: torch.dtype, count: int, gradients: bool, raised: bool) -> bool:
@@ -262,11 +272,14 @@ def test_the_products_alone_are_those_of_the_gradient():
     assert alone == ours == 3 * 4  # blocks of 512 and 88 both ways
 
 
-def test_peak_memory_is_of_the_call_alone():
-    if not Path("/proc/self/clear_refs").exists():
+@pytest.mark.slow
+def test_peak_memory_is_that_of_the_tables():
+    cell = losses.Cell("sigmoid", 4096, "default")
+    plain, chunked = (losses.memory(cell, library) for library in ("plain", "minivit"))
+    if plain is None:
         pytest.skip("no /proc to ask")
-    held = losses.peak(lambda: torch.ones(4 * 2**20).sum())
-    assert 15 * 2**20 < held < 40 * 2**20
+    table = 4096 * 4096 * 4
+    assert 2 * table < plain < 8 * table and chunked < table
 
 
 @pytest.mark.slow

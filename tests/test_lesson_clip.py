@@ -136,3 +136,21 @@ def test_figures_have_words_on_their_axes():
     for number in plt.get_fignums():
         axes = plt.figure(number).axes
         assert any(place.get_xlabel() or place.get_ylabel() for place in axes), number
+
+
+# ---- real pictures -------------------------------------------------------------------------------------------------
+
+
+def test_the_run_on_real_pictures_says_where_they_come_from_and_what_stands_beside():
+    record = recorded("clip_cifar")
+    assert "re-encoded as JPEG: comparable with no published score" in record["from"]
+
+    def of(way, name):
+        return [run[name] for run in record["runs"] if run["way"] == way]
+
+    for way in ("one of each", "strangers", "two left out", "supervised"):
+        assert sorted(of(way, "seed")) == [1, 2, 3]
+    assert {*of("one of each", "pictures")} == {*of("supervised", "pictures")} == {*of("strangers", "pictures")}
+    assert record["chance"]["zero-shot"] == 0.1 and record["k-NN of pixels"] < min(of("strangers", "seen templates"))
+    assert min(of("supervised", "accuracy")) > max(of("one of each", "seen templates"))
+    assert min(of("two left out", "of the two, among the two")) > 0.5, "the lesson says that all three fell so"

@@ -510,3 +510,10 @@ def test_one_short_point_of_the_recorded_run_comes_out_again():
     near = 0.12  # two runs of this point once differed by 0.07, why is not known; far_apart is 0.23 away
     assert abs(loss_at_400("patchify") - wanted) < near
     assert loss_at_400("far_apart") - wanted > near
+
+
+def test_numbers_are_equal_to_rounding():
+    from minivit.teach.outcomes import equal
+
+    assert equal(1.0, 1.0 + 1e-9) and equal(float("nan"), float("nan")) and equal((2.0, 1), (2.0 + 1e-9, 1))
+    assert not equal(1.0, 1.001) and not equal(1.0, 1) and not equal(1, 2) and not equal(float("inf"), 1.0)

@@ -27,6 +27,15 @@ def setup(app):
     return {"parallel_read_safe": True, "version": "1"}
 
 
+# section -> the module and the function that set its tables
+BENCHES = {
+    "vit": ("vit_table", "tables"),
+    "losses": ("pairs_table", "losses_table"),
+    "towers": ("pairs_table", "towers_table"),
+    "ring": ("pairs_table", "ring_table"),
+}
+
+
 def write_pages(app, docname, source):
     base = app.config.html_context.get("api_source", "https://github.com/minivit/minivit/blob/main/")
 
@@ -39,9 +48,10 @@ def write_pages(app, docname, source):
     source[0] = MARKER.sub(reference, source[0])
     if "<!-- pictures -->" in source[0]:
         source[0] = source[0].replace("<!-- pictures -->", pictures())
-    if "<!-- bench -->" in source[0]:
-        app.env.note_dependency(str(ROOT / "minivit" / "teach" / "runs" / "bench_vit.json"))
-        source[0] = source[0].replace("<!-- bench -->", bench())
+    for name in BENCHES:
+        if f"<!-- bench {name} -->" in source[0]:
+            app.env.note_dependency(str(ROOT / "minivit" / "teach" / "runs" / f"bench_{name}.json"))
+            source[0] = source[0].replace(f"<!-- bench {name} -->", bench(name))
 
 
 def pictures() -> str:
@@ -52,13 +62,15 @@ def pictures() -> str:
     return "\n".join(["| name | shows | licence | by, or from |", "|---|---|---|---|", *rows])
 
 
-def bench() -> str:
-    """The tables of the last whole `make bench`, as `benchmarks.vit_table` sets them."""
+def bench(name: str) -> str:
+    """The tables of the last whole run of a section of `make bench`."""
     sys.path.insert(0, str(ROOT))
-    from benchmarks.vit_table import tables
+    from importlib import import_module
+
     from minivit.teach.runs import recorded
 
-    return tables(recorded("bench_vit"))
+    module, function = BENCHES[name]
+    return getattr(import_module(f"benchmarks.{module}"), function)(recorded(f"bench_{name}"))
 
 
 def module_path(name: str) -> Path:

@@ -3,6 +3,7 @@
 import copy
 import dis
 import linecache
+import math
 import traceback
 import types
 from collections.abc import Callable
@@ -41,6 +42,8 @@ def equal(a: Any, b: Any) -> bool:
             return a.shape == b.shape and a.dtype == b.dtype and not differing(plain(a), plain(b)).any()
         if isinstance(a, (tuple, list)) and isinstance(b, (tuple, list)):
             return type(a) is type(b) and len(a) == len(b) and all(map(equal, a, b))
+        if type(a) is type(b) is float:
+            return math.isclose(a, b, rel_tol=1e-5, abs_tol=1e-6) or (math.isnan(a) and math.isnan(b))
         return type(a) is type(b) and bool(a == b)
     except FAULTS:  # a nested tensor has no shape, a meta tensor no values, and a reader's class may refuse to compare
         return False

@@ -13,6 +13,7 @@ LESSONS = {  # each module has a table EXERCISES
     "05": "minivit.teach.exercises.vit",
     "06": "minivit.teach.exercises.scale",
     "07": "minivit.teach.exercises.clip",
+    "08": "minivit.teach.exercises.siglip",
 }
 
 
