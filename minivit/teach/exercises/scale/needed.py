@@ -15,6 +15,8 @@ def needed(sizes: list[int], shares: list[float], target: float) -> int:
     """
     if not shares[0] <= target <= max(shares):
         raise ValueError(f"the curve runs from {shares[0]} to {max(shares)} and says nothing of {target}")
+    if target == shares[0]:
+        return sizes[0]
     for (small, below), (large, above) in pairwise(zip(sizes, shares, strict=True)):
         if below <= target <= above:
             part = 0.0 if above == below else (target - below) / (above - below)
