@@ -154,3 +154,17 @@ def test_the_run_on_real_pictures_says_where_they_come_from_and_what_stands_besi
     assert record["chance"]["zero-shot"] == 0.1 and record["k-NN of pixels"] < min(of("strangers", "seen templates"))
     assert min(of("supervised", "accuracy")) > max(of("one of each", "seen templates"))
     assert min(of("two left out", "of the two, among the two")) > 0.5, "the lesson says that all three fell so"
+
+
+def test_soft_targets_pay_clumps_better_than_pairs():
+    """The figures that the lesson names: 32 pairs apart from all others, and two opposite clumps; scale 1."""
+
+    def kind(vectors):
+        logits = vectors @ vectors.T
+        return torch.nn.functional.cross_entropy(logits, logits.softmax(1)).item()
+
+    apart = torch.nn.functional.normalize(torch.eye(32) - 1 / 32, dim=1)
+    clumps = torch.ones(32, 1)
+    clumps[16:] = -1
+    assert f"{kind(torch.eye(32)):.2f} {kind(clumps):.2f}" == "3.44 3.14"
+    assert kind(clumps) < kind(apart) < kind(torch.ones(32, 1))

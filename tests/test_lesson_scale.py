@@ -76,6 +76,16 @@ def test_what_the_lesson_says_of_the_record_is_so():
     assert all(run["agree"][-1] < 0.55 for run in RECORD["alone"]), "asked alone, it is guessed"
 
 
+def test_agreement_is_not_only_a_matter_of_knowing_both_levels():
+    (knowing,) = [run for run in figures.of(RECORD["panels"], kind="cnn", size=12_000) if run["level"][-1] > 0.9]
+    assert knowing["badge"][-1] == pytest.approx(0.55, abs=0.005) and knowing["agree"][-1] < 0.525
+    others = figures.of(RECORD["panels"], kind="vit", size=1_350)
+    assert all(run["badge"][-1] < 0.65 and run["level"][-1] < 0.95 and run["agree"][-1] > 0.59 for run in others)
+    first = {kind: figures.of(RECORD["panels"], kind=kind, size=150) for kind in scale.KINDS}
+    means = {kind: sum(run["damage"][-1] for run in runs) / len(runs) for kind, runs in first.items()}
+    assert means["vit"] > means["cnn"]
+
+
 def test_wrong_tables_cost_places_and_nothing_else():
     def mean(part, name, positions):
         found = [way[name] for run in RECORD[part] for way in run.get("resized", [])
