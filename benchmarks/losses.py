@@ -134,7 +134,7 @@ def measure(cell: Cell) -> dict:
     def turn(one: Contender) -> float:
         start = time.perf_counter()
         with settings("fp32", cell.precision == "raised"):
-            step(running[one.library], parts)
+            step(running[one.name], parts)
         return time.perf_counter() - start
 
     return {**cell._asdict(), "seconds": measured([Contender(name) for name in running], turn, SECONDS, LONG)}

@@ -25,12 +25,12 @@ MOST = 41  # rounds
 class Contender:
     """A library, and the switches that it is run with."""
 
-    library: str
+    name: str  # of a library
     explicit: bool = False  # attention as two matrix products and a softmax instead of the fused kernel
     raised: bool = False  # torch.set_float32_matmul_precision("medium")
 
     def __str__(self) -> str:
-        return ", ".join([self.library, *["explicit"] * self.explicit, *["raised"] * self.raised])
+        return ", ".join([self.name, *["explicit"] * self.explicit, *["raised"] * self.raised])
 
 
 def measured(
@@ -56,8 +56,8 @@ def measured(
 
 def worth_running(tried: dict[Contender, float]) -> list[Contender]:
     """Each library as it comes, and the settings that came within half of its best when they were tried."""
-    least = {one.library: min(s for other, s in tried.items() if other.library == one.library) for one in tried}
-    return [one for one, s in tried.items() if one == Contender(one.library) or s <= 1.5 * least[one.library]]
+    least = {one.name: min(s for other, s in tried.items() if other.name == one.name) for one in tried}
+    return [one for one, s in tried.items() if one == Contender(one.name) or s <= 1.5 * least[one.name]]
 
 
 @contextmanager

@@ -89,13 +89,13 @@ def measure(cell: Cell, models: dict[str, nn.Module]) -> dict:
             adamw[name] = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
 
     def turn(one: Contender) -> float:
-        model = models[one.library]
-        if one.library == "transformers":
+        model = models[one.name]
+        if one.name == "transformers":
             model.switch_fused(not one.explicit)
         start = time.perf_counter()
         with settings(cell.dtype, one.raised):
             if cell.work == "train":
-                step(model, adamw[one.library], images, ids)
+                step(model, adamw[one.name], images, ids)
             else:
                 with torch.inference_mode():
                     model(images, ids)

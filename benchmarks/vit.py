@@ -107,13 +107,13 @@ def measure(cell: Cell) -> dict:
     }
 
     def turn(one: Contender) -> float:
-        model = models[one.library]
-        if one.library in SWITCHED:
+        model = models[one.name]
+        if one.name in SWITCHED:
             switch_fused(model, not one.explicit)
         start = time.perf_counter()
         with settings(cell.dtype, one.raised):
             if cell.work == "train":
-                _step(model, adamw[one.library], images, labels)
+                _step(model, adamw[one.name], images, labels)
             else:
                 with torch.inference_mode():
                     model(images)
