@@ -1,20 +1,24 @@
 """Lesson 8: its record is honest and comes out again, its figures and its explorer keep to laws."""
 
 import importlib.util
+import io
 import math
 import re
 import sys
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.nn import functional as F
 
 from minivit.distributed import Message, Traffic
 from minivit.siglip import siglip_loss
 from minivit.teach.explorers import siglip as explorer
 from minivit.teach.figures import pyplot
+from minivit.teach.figures import ring as rings
 from minivit.teach.figures import siglip as figures
 from minivit.teach.runs import recorded
 
@@ -112,7 +116,7 @@ def around(count: int) -> list[Traffic]:
 
 @pytest.mark.parametrize("count", [2, 3, 4, 5, 8])
 def test_the_stills_end_with_every_image_and_every_text_met(count):
-    found = figures.stills(around(count))
+    found = rings.stills(around(count))
     assert [still.title for still in found] == [
         "at home",
         *(f"hop {n + 1}" for n in range(count // 2)),
@@ -129,7 +133,32 @@ def test_the_stills_end_with_every_image_and_every_text_met(count):
 def test_a_message_that_is_lost_leaves_a_hole():
     sent = around(4)
     sent[0].messages = sent[0].messages[1:]
-    assert len(figures.stills(sent)[-1].met) == 15
+    assert len(rings.stills(sent)[-1].met) == 15
+
+
+def test_the_film_ends_with_the_table_full_and_every_message_arrives():
+    film = Image.open(io.BytesIO(rings.film(around(4))))
+    moments = rings.stills(around(4))
+    assert film.n_frames == len(moments) + rings.STEPS * (len(moments) - 1)
+    assert film.info["loop"] == rings.PLAYS
+    seen = []
+    for number in range(film.n_frames):
+        film.seek(number)
+        table = np.asarray(film.convert("RGB")).astype(int)[:, 400:]
+        seen.append((table[..., 2] > table[..., 0] + 20).sum())  # blue fields, light or dark: what has met
+    rests = [n for n in range(film.n_frames) if n % (rings.STEPS + 1) == 0]
+    met = [len(moment.met) for moment in moments]
+    blues = [seen[n] / seen[0] * 4 for n in rests]  # at home 4 of 16 fields are filled
+    assert blues == pytest.approx(met, rel=0.03) and met[-1] == 16
+
+
+def test_messages_travel_from_their_source_to_their_target():
+    places = rings.places(4)
+    assert places[0] == pytest.approx((0, 1)) and places[1] == pytest.approx((1, 0))
+    assert rings.on_the_way(places[0], places[1], 0) == pytest.approx(places[0])
+    assert rings.on_the_way(places[0], places[1], 1) == pytest.approx(places[1])
+    there, back = rings.on_the_way(places[0], places[1], 0.5), rings.on_the_way(places[1], places[0], 0.5)
+    assert math.dist(there, back) > 0.2, "two ways, so that those who meet do not hide each other"
 
 
 # ---- explorer ------------------------------------------------------------------------------------------------------
@@ -186,7 +215,7 @@ def test_figures_have_words_on_their_axes():
     figures.learning(RECORD, {"recall": [(384, 0.5), (768, 0.9)], "damage": [(384, 0.8), (768, 0.9)]})
     figures.compared(RECORD)
     figures.answers({"own": torch.randn(9), "other": torch.randn(9) - 5, "photographs": torch.randn(9) - 3})
-    figures.ring(around(4))
+    rings.ring(around(4))
     plt = pyplot()
     for number in plt.get_fignums():
         axes = plt.figure(number).axes

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from minivit.evaluate import Score
-from minivit.teach.figures import BLUE, GOLD, GREY, INK, ORANGE, PAPER, WIDE, paint, pyplot, styled
+from minivit.teach.figures import BLUE, GOLD, GREEN, GREY, INK, ORANGE, PAPER, WIDE, paint, pyplot, styled
 
 
 def of(record: dict, name: str) -> list[dict]:
@@ -102,11 +102,12 @@ def spread(shares: Mapping[str, Mapping[str, float]]) -> None:
 
 
 @styled
-def tour(scores: Mapping[str, Score], colours: Sequence[str] = (BLUE, ORANGE)) -> None:
-    """Words -> score: bars with their chance as a dark mark; what begins with "swapped" in the second colour."""
+def tour(scores: Mapping[str, Score]) -> None:
+    """Words -> score: bars with their chance as a dark mark; one colour for one panel, one for two, one for swapped."""
     _, axes = pyplot().subplots(figsize=(WIDE, 0.34 * len(scores) + 0.8))
     for place, (words, score) in enumerate(scores.items()):
-        axes.barh(place, score.value, height=0.62, color=colours[words.startswith("swapped")])
+        colour = ORANGE if words.startswith("swapped") else GREEN if words.endswith("of two") else BLUE
+        axes.barh(place, score.value, height=0.62, color=colour)
         axes.plot([score.chance] * 2, [place - 0.42, place + 0.42], color=INK, label=None if place else "chance")
     axes.set_yticks(range(len(scores)), list(scores))
     axes.invert_yaxis()

@@ -1,17 +1,15 @@
-"""Lesson 8's figures: what a bias costs at the start, two losses side by side, yes and no, and texts round a ring.
+"""Lesson 8's figures: what a bias costs at the start, two losses side by side, yes and no, and what memory is spent.
 
-Legend: B pairs, W processes. Process r holds the images I_r and the texts T_r.
+Legend: B pairs. The ring's stills are in `ring`.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
 
-from minivit.distributed import Message, Traffic
-from minivit.teach.figures import BLUE, GOLD, GREEN, GREY, INK, ORANGE, PAPER, WIDE, bare, pyplot, styled
+from minivit.teach.figures import BLUE, GOLD, GREEN, GREY, INK, ORANGE, PAPER, WIDE, pyplot, styled
 
 COLOURS = {"softmax": BLUE, "sigmoid": ORANGE}
 
@@ -124,81 +122,6 @@ def answers(logits: Mapping[str, Tensor]) -> None:
     axes.set_ylabel("share of the answers")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.legend()
-
-
-class Still(NamedTuple):
-    """A moment of the ring: what is under way, and which images have met which texts by its end."""
-
-    title: str
-    messages: list[Message]
-    met: set[tuple[int, int]]  # (process, owner of the texts)
-
-
-def stills(traffic: Sequence[Traffic]) -> list[Still]:
-    """What every process sent -> the ring's moments: at home, after each hop, and the gradients' way home."""
-    count = len(traffic)
-    sent = [message for one in traffic for message in one.messages]
-    hops: dict[int, list[Message]] = {}
-    for message in (one for one in sent if one.kind == "block"):
-        way = 1 if (message.target - message.source) % count == 1 else -1
-        hops.setdefault((message.target - message.owner) * way % count, []).append(message)
-    met = {(rank, rank) for rank in range(count)}
-    found = [Still("at home", [], set(met))]
-    for hop in sorted(hops):
-        met |= {(message.target, message.owner) for message in hops[hop]}
-        found.append(Still(f"hop {hop}", hops[hop], set(met)))
-    return [*found, Still("gradients go home", [one for one in sent if one.kind == "gradient"], set(met))]
-
-
-@styled
-def ring(traffic: Sequence[Traffic]) -> None:
-    """The ring's moments from its counted messages: above who sends whose texts to whom, below the table's blocks."""
-    count, moments = len(traffic), stills(traffic)
-    _, axes = pyplot().subplots(2, len(moments), figsize=(WIDE, 4.0), height_ratios=(1.35, 1))
-    angles = [math.pi / 2 - 2 * math.pi * rank / count for rank in range(count)]
-    places = [(math.cos(angle), math.sin(angle)) for angle in angles]
-    before: set[tuple[int, int]] = set()
-    for (above, below), moment in zip(axes.T, moments, strict=True):
-        for message in moment.messages:
-            _arrow(above, places, message)
-        for rank, (x, y) in enumerate(places):
-            above.plot([x], [y], "o", color=INK, markersize=15)
-            above.text(x, y, str(rank), color=PAPER, ha="center", va="center", fontsize=9)
-        above.set(xlim=(-1.75, 1.75), ylim=(-1.75, 1.75), aspect="equal", title=moment.title)
-        bare(above)
-        table = np.zeros((count, count))
-        for rank, owner in moment.met:
-            table[rank, owner] = 1 if (rank, owner) in before else 2
-        below.pcolormesh(table, cmap=_steps(), vmin=0, vmax=2, edgecolors=PAPER, linewidth=2)
-        below.invert_yaxis()
-        below.set(aspect="equal", xticks=np.arange(count) + 0.5, yticks=np.arange(count) + 0.5)
-        below.set_xticklabels(range(count))
-        below.set_yticklabels(range(count))
-        below.set_xlabel("texts of")
-        before = moment.met
-    axes[1][0].set_ylabel("images of")
-
-
-def _arrow(axes, places: Sequence[tuple[float, float]], message: Message) -> None:
-    """A message from process to process, bent to one side, with the owner of what it carries."""
-    count = len(places)
-    right = (message.target - message.source) % count == 1
-    colour = GREEN if message.kind == "gradient" else BLUE if right else ORANGE
-    bend = 0.28
-    (x0, y0), (x1, y1) = places[message.source], places[message.target]
-    style = {"arrowstyle": "-|>", "color": colour, "connectionstyle": f"arc3,rad={-bend}", "shrinkA": 9, "shrinkB": 9}
-    axes.annotate("", (x1, y1), (x0, y0), arrowprops=style)
-    if message.kind == "block":
-        # a quadratic curve's middle lies half of its bend beside the chord
-        side = bend / 2 + 0.13
-        x, y = (x0 + x1) / 2 - side * (y1 - y0), (y0 + y1) / 2 + side * (x1 - x0)
-        axes.text(x, y, f"T{message.owner}", color=colour, ha="center", va="center", fontsize=8)
-
-
-def _steps():
-    from matplotlib.colors import ListedColormap
-
-    return ListedColormap(["#e8e2d3", "#9fbcc6", BLUE])
 
 
 @styled
