@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from minivit.blocks import Block
+from minivit.language import CausalBlock
 
 
 def adamw(
@@ -52,7 +53,9 @@ def muon(
     named = _named(model, kinds)
     matrices = {name: weight for name, weight in named.items() if kinds[name] == "muon"}
     if not matrices:
-        raise ValueError("Muon is for the matrices inside minivit.blocks.Block, and this model has none: use adamw")
+        raise ValueError(
+            "Muon is for the matrices inside blocks, a Block or a CausalBlock, and this model has none: use adamw"
+        )
     _check(lr, weight_decay)
     # "original" is Keller Jordan's own scaling, to which his rate of 0.02 belongs: a matrix of A rows and B columns
     # moves by sqrt(max(1, A / B)) times the rate. The other choice, match_rms_adamw, wants a rate as AdamW's.
@@ -72,7 +75,8 @@ def sorted_parameters(model: nn.Module) -> dict[str, str]:
     "muon": matrices inside blocks. "decay": the other weights of linear maps and convolutions. "no decay": norms,
     biases, scales, class tokens, registers, tables of positions and other embeddings. `adamw` lets the first two decay.
     """
-    inside = {module for block in model.modules() if isinstance(block, Block) for module in block.modules()}
+    blocks = [module for module in model.modules() if isinstance(module, Block | CausalBlock)]
+    inside = {module for block in blocks for module in block.modules()}
     kinds: dict[str, str] = {}
     known: set[Tensor] = set()  # a weight that two modules share counts once, under its first name
     for prefix, module in model.named_modules():

@@ -72,6 +72,11 @@ def stacked(ours: str, *theirs: str) -> list[Row]:
     ]
 
 
+def stacked_weights(ours: str, *theirs: str) -> list[Row]:
+    """The same without biases."""
+    return [row for row in stacked(ours, *theirs) if row.ours[0].endswith("weight")]
+
+
 def convolution(theirs: str, patch: int) -> list[Row]:
     """Their patch projection is a convolution, ours a linear map of (row, column, channel)."""
     weight = Row(
@@ -219,6 +224,34 @@ def text(depth: int, start: str, head: str, *kinds: str) -> list[Row]:
         *blocks(depth, f"{start}encoder.layers", names),
         *linear("encoder.norm", f"{start}final_layer_norm"),
         *linear("head", head, *kinds),
+    ]
+
+
+def llama(depth: int, heads: int, kv_heads: int, tied: bool, start: str = "model.") -> list[Row]:
+    """transformers' LlamaForCausalLM; with `tied` its last map is its table, under both names."""
+    shares = (heads, kv_heads, kv_heads)
+
+    def parted(whole):
+        head_dim = len(whole) // sum(shares)
+        return whole.split([share * head_dim for share in shares])
+
+    rows = []
+    for i in range(depth):
+        ours, theirs = f"blocks.{i}", f"{start}layers.{i}"
+        names = tuple(f"{theirs}.self_attn.{letter}_proj.weight" for letter in "qkv")
+        rows += [
+            Row((f"{ours}.attention.qkv.weight",), names, lambda *parts: (torch.cat(parts),), parted),
+            *linear(f"{ours}.attention.out", f"{theirs}.self_attn.o_proj", "weight"),
+            *linear(f"{ours}.norm1", f"{theirs}.input_layernorm", "weight"),
+            *linear(f"{ours}.norm2", f"{theirs}.post_attention_layernorm", "weight"),
+            *stacked_weights(f"{ours}.mlp.gate_up", f"{theirs}.mlp.gate_proj", f"{theirs}.mlp.up_proj"),
+            *linear(f"{ours}.mlp.down", f"{theirs}.mlp.down_proj", "weight"),
+        ]
+    return [
+        *linear("table", f"{start}embed_tokens", "weight"),
+        *rows,
+        *linear("norm", f"{start}norm", "weight"),
+        *linear("head", "lm_head", "weight"),
     ]
 
 

@@ -1,0 +1,86 @@
+"""The cache: keys and values of all tokens read so far, so that the next token costs one token's work.
+
+Legend: B texts, T new tokens, S tokens with the new ones, L tokens that there is room for.
+
+Room is made once, at the start. A cache that grows by `torch.cat` copies everything that it holds at every token.
+"""
+
+import torch
+from torch import Tensor
+
+from minivit.language.rotary import rotary
+from minivit.patches import _whole
+
+
+class Cache:
+    """Room for keys and values of `length` tokens of B texts in every block: 2 x depth x (B, kv_heads, L, head_dim).
+
+    Made for one model and filled by it; `filled` counts the tokens. Which of them are real is remembered too, so a
+    second prompt may follow the first answer, for texts of unequal length as well.
+    """
+
+    def __init__(self, depth: int, batch: int, kv_heads: int, length: int, head_dim: int, theta: float, like: Tensor):
+        shape = (_whole(batch, "the batch B", "texts"), kv_heads, _whole(length, "the length L", "tokens"), head_dim)
+        self.turns = rotary(torch.arange(length, device=like.device), head_dim, theta)  # of every place, once
+        self.keys = [like.new_empty(shape) for _ in range(depth)]
+        self.values = [like.new_empty(shape) for _ in range(depth)]
+        self.valid = torch.zeros(batch, length, dtype=torch.bool, device=like.device)
+        self.length, self.filled, self.padded = length, 0, False
+
+    @classmethod
+    def of(cls, model, batch: int, length: int) -> "Cache":
+        """A cache for a `Language`, of its type and on its device. Raises ValueError beyond the model's context."""
+        c = model.config
+        if length > c.context:
+            raise ValueError(f"the model reads {c.context} tokens at most, and a cache for {length} was asked for")
+        return cls(c.depth, batch, c.kv_heads, length, c.head_dim, c.theta, model.table.weight)
+
+    @property
+    def bytes(self) -> int:
+        """What the keys and values take."""
+        return sum(t.numel() * t.element_size() for t in (*self.keys, *self.values))
+
+    def extended(self, block: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Twice (B, kv_heads, T, head_dim) -> twice (B, kv_heads, S, head_dim): the new ones behind the old ones."""
+        keys, values, count = self.keys[block], self.values[block], k.shape[2]
+        keys.narrow(2, self.filled, count).copy_(k)
+        values.narrow(2, self.filled, count).copy_(v)
+        end = self.filled + count
+        return keys.narrow(2, 0, end), values.narrow(2, 0, end)
+
+    def advance(self, count: int) -> None:
+        """All blocks have read `count` tokens more."""
+        self.filled += count
+
+    def keep_rows(self, rows: Tensor) -> None:
+        """(B,) bool: forget the texts that are finished."""
+        self.keys = [t[rows] for t in self.keys]
+        self.values = [t[rows] for t in self.values]
+        self.valid = self.valid[rows]
+
+
+def may_read(
+    shape: tuple[int, int], valid: Tensor | None, cache: Cache | None, device: torch.device
+) -> tuple[Tensor | slice, Tensor | None]:
+    """(B, T) new tokens -> their places, and what they may read, (1 or B, 1, T, S); None: everything.
+
+    Places are (B, T) where there is padding; else the same for all texts, a slice for a cache's table, or (T,).
+
+    With a cache, it learns here which of the new tokens are real.
+    """
+    batch, count = shape
+    read = 0 if cache is None else cache.filled
+    if cache is not None:
+        if len(cache.valid) != batch:
+            raise ValueError(f"the cache is for {len(cache.valid)} texts; got {batch}")
+        cache.padded |= valid is not None and not bool(valid.all())
+        cache.valid[:, read : read + count] = True if valid is None else valid
+    padded = cache.padded if cache is not None else valid is not None
+    before = torch.ones(count, read + count, dtype=torch.bool, device=device).tril(read) if count > 1 else None
+    if not padded:
+        places = torch.arange(count, device=device) if cache is None else slice(read, read + count)
+        return places, None if before is None else before[None, None]
+    real = valid if cache is None else cache.valid[:, : read + count]
+    places = (real.cumsum(dim=1) - 1).clamp(min=0)[:, read:]
+    real = real[:, None, None, :]
+    return places, real if before is None else real & before

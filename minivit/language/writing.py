@@ -1,0 +1,150 @@
+"""Writing: read a prompt, choose a token, read that one, and so on until it is enough.
+
+Legend: B texts, T prompt tokens, n tokens written so far, D width, V vocabulary.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from minivit.language.cache import Cache
+from minivit.language.model import Language
+from minivit.language.sampling import greedy
+from minivit.patches import _whole
+
+Choice = Callable[[Tensor], Tensor]  # (B, V) logits -> (B,) ids
+Allowed = Callable[[Tensor], Tensor]  # (B, n) ids written so far -> (B, V) bool, True where a token may follow
+
+
+class Written(NamedTuple):
+    """What was written after each prompt."""
+
+    ids: Tensor  # (B, n): after a row's stop token comes nothing but that token
+    lengths: Tensor  # (B,) tokens before the stop token, or n
+    stopped: Tensor  # (B,) bool: False where the limit cut the text off
+
+
+def left_padded(prompts: Iterable[Iterable[int]], pad: int = 0) -> tuple[Tensor, Tensor]:
+    """B lists of ids -> ids (B, T) and valid (B, T), padded on the left, so that writing starts at one place for all.
+
+    Raises ValueError, naming it, for a prompt without a token.
+    """
+    rows = [list(prompt) for prompt in prompts]
+    empty = [i for i, row in enumerate(rows) if not row]
+    if empty or not rows:
+        raise ValueError(f"prompt {empty[0]} of {len(rows)} is empty: begin it with a start token" if rows else
+                         "there are no prompts: give at least one")  # fmt: skip
+    length = max(map(len, rows))
+    ids = torch.tensor([[pad] * (length - len(row)) + row for row in rows], dtype=torch.int64)
+    valid = torch.tensor([[False] * (length - len(row)) + [True] * len(row) for row in rows])
+    return ids, valid
+
+
+@torch.inference_mode()
+def stream(
+    model: Language,
+    prompt: Tensor,
+    *,
+    limit: int,
+    stop: Iterable[int] = (),
+    valid: Tensor | None = None,
+    choose: Choice = greedy,
+    allowed: Allowed | None = None,
+    cache: Cache | bool = True,
+) -> Iterator[Tensor]:
+    """Prompts, ids (B, T) or vectors (B, T, D) -> (B,) ids, one time after the other, `limit` times at most.
+
+    It ends when every row has written one of the `stop` tokens; a row that has goes on with that token. `valid` (B, T)
+    is False at padding, which stands on the left. `allowed` sees what was written and says what may follow.
+
+    `cache` is True for a new one; False reads everything again for each token, which gives the same and is slow; a
+    `Cache` is gone on with: the prompt follows what it holds, and it holds the new turn at the end, but for the token
+    written last. Raises ValueError where prompt and limit do not fit the context, saying by how much.
+    """
+    _whole(limit, "the limit", "tokens")
+    prompt, stops = _vectors(model, prompt), torch.tensor(sorted(stop), dtype=torch.int64, device=prompt.device)
+    batch, count = prompt.shape[:2]
+    if valid is not None and not bool(valid[:, -1].all()):
+        row = int((~valid[:, -1]).nonzero()[0, 0])
+        raise ValueError(f"prompt {row} of {batch} ends in padding: pad on the left (see `left_padded`)")
+    again = cache is False
+    cache = None if again else _room(model, cache, batch, count, limit)
+    written = torch.empty(batch, limit, dtype=torch.int64, device=prompt.device)
+    done = torch.zeros(batch, dtype=torch.bool, device=prompt.device)
+    vectors = prompt
+    for n in range(limit):
+        logits = model.head(model.read(vectors, valid, cache)[:, -1])
+        if allowed is not None:
+            logits = _held(logits, allowed(written[:, :n]), n)
+        chosen = choose(logits)
+        if len(stops):
+            chosen = torch.where(done, written[:, n - 1], chosen) if n else chosen
+            done |= torch.isin(chosen, stops)
+        written[:, n] = chosen
+        yield chosen
+        if len(stops) and bool(done.all()):
+            return
+        new = model.table(chosen[:, None])
+        if again:
+            vectors = torch.cat([vectors, new], dim=1)
+            valid = None if valid is None else torch.cat([valid, valid[:, -1:]], dim=1)
+        else:
+            vectors, valid = new, None
+
+
+def generate(
+    model: Language,
+    prompt: Tensor,
+    *,
+    limit: int,
+    stop: Iterable[int] = (),
+    valid: Tensor | None = None,
+    choose: Choice = greedy,
+    allowed: Allowed | None = None,
+    cache: Cache | bool = True,
+) -> Written:
+    """All that `stream` writes, (B, T) or (B, T, D) -> `Written`. Arguments and errors are those of `stream`."""
+    stop = tuple(stop)
+    ids = torch.stack(
+        list(stream(model, prompt, limit=limit, stop=stop, valid=valid, choose=choose, allowed=allowed, cache=cache)),
+        dim=1,
+    )
+    ended = torch.isin(ids, torch.tensor(stop, dtype=torch.int64, device=ids.device))
+    lengths = torch.where(ended.any(dim=1), ended.int().argmax(dim=1), ids.shape[1])
+    return Written(ids, lengths, ended.any(dim=1))
+
+
+def _vectors(model: Language, prompt: Tensor) -> Tensor:
+    vectors = prompt if prompt.is_floating_point() else model.embed(prompt)
+    if vectors.ndim != 3 or 0 in vectors.shape[:2]:
+        raise ValueError(f"a prompt is ids (B, T) or vectors (B, T, D), T at least 1; got shape {tuple(prompt.shape)}")
+    return vectors
+
+
+def _room(model: Language, cache: Cache | bool, batch: int, count: int, limit: int) -> Cache:
+    """The cache, with room for the prompt and all but the last of the new tokens, which nobody reads."""
+    read = cache.filled if isinstance(cache, Cache) else 0
+    needed = read + count + limit - 1
+    room = min(model.config.context, cache.length) if isinstance(cache, Cache) else model.config.context
+    if needed > room:
+        raise ValueError(
+            f"{read + count} tokens of prompt and {limit} to be written need room for {needed}, {needed - room} more "
+            f"than there is ({room}): write at most {max(0, room - read - count + 1)}, shorten the prompt, or take "
+            f"fewer slots an image (see `bridge.Budget`)"
+        )
+    return cache if isinstance(cache, Cache) else Cache.of(model, batch, needed)
+
+
+def _held(logits: Tensor, allowed: Tensor, n: int) -> Tensor:
+    """Logits with -inf where nothing may follow; ValueError where nothing at all may."""
+    if allowed.dtype != torch.bool or allowed.shape != logits.shape:
+        raise ValueError(
+            f"allowed gives (B, V) = {tuple(logits.shape)} of True and False; got {allowed.dtype} of shape "
+            f"{tuple(allowed.shape)}"
+        )
+    stuck = ~allowed.any(dim=1)
+    if bool(stuck.any()):
+        raise ValueError(f"no token may follow the {n} written in row {int(stuck.nonzero()[0, 0])}: allow a stop token")
+    return logits.masked_fill(~allowed, -torch.inf)

@@ -1,0 +1,333 @@
+"""The language model: what it may read, its cache, its places, its choices, its writing."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from minivit.language import (
+    Cache,
+    CausalAttention,
+    Language,
+    LanguageConfig,
+    RMSNorm,
+    Sampler,
+    generate,
+    greedy,
+    left_padded,
+    rms_norm,
+    rotary,
+    stream,
+)
+
+CONFIG = LanguageConfig(
+    vocabulary=37, context=48, width=24, depth=3, heads=6, kv_heads=2, hidden=40, eps=1e-6, theta=100.0
+)
+
+
+@pytest.fixture(params=[(6, 2), (6, 6), (2, 1)], ids=["grouped", "as many", "one"])
+def model(request):
+    torch.manual_seed(0)
+    heads, kv_heads = request.param
+    return shaken(Language(replace(CONFIG, heads=heads, kv_heads=kv_heads))).double().eval()
+
+
+def shaken(model):
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.add_(torch.randn_like(weight) * 0.3)
+    return model
+
+
+def ids(batch, count, seed=0):
+    return torch.randint(0, CONFIG.vocabulary, (batch, count), generator=torch.Generator().manual_seed(seed))
+
+
+# Parts
+
+
+def test_rms_norm_keeps_the_mean_and_is_torchs():
+    x, weight = torch.randn(2, 5, 24, dtype=torch.float64) + 3, torch.rand(24, dtype=torch.float64)
+    ours = rms_norm(x, weight, 1e-6)
+    assert torch.allclose(ours, F.rms_norm(x, (24,), weight, 1e-6), atol=1e-12)
+    norm = RMSNorm(24, 1e-6).double()
+    norm.weight.data = weight
+    assert torch.allclose(norm(x), ours, atol=1e-12)
+    assert torch.allclose(rms_norm(x, torch.ones(24)).square().mean(-1), torch.ones(2, 5).double(), atol=1e-5)
+    twin = F.layer_norm(x, (24,), weight, None, 1e-6)  # takes the mean away
+    assert not torch.allclose(twin, ours, atol=0.1)
+
+
+def test_rms_norm_computes_in_float32_whatever_comes():
+    x = (torch.randn(3, 24) * 300).bfloat16()
+    assert rms_norm(x, torch.ones(24, dtype=torch.bfloat16)).dtype == torch.bfloat16
+    assert torch.allclose(rms_norm(x, torch.ones(24)).float(), rms_norm(x.float(), torch.ones(24)), atol=0.02)
+
+
+def test_scores_see_differences_of_places_only():
+    q, k = torch.randn(2, 1, 1, 1, 8, dtype=torch.float64)
+
+    def score(i, j):
+        return (rotary(torch.tensor([i]), 8, 100.0)(q) * rotary(torch.tensor([j]), 8, 100.0)(k)).sum()
+
+    assert torch.allclose(score(3, 1), score(13, 11), atol=1e-5)
+    assert not torch.allclose(score(3, 1), score(3, 2), atol=1e-3)
+    assert torch.allclose(score(7, 7), (q * k).sum(), atol=1e-5)
+
+
+def test_a_pair_is_half_a_head_apart():
+    x = torch.zeros(1, 1, 1, 8)
+    x[..., 1] = 1  # the second pair's first number
+    angle = 5 / 100 ** (2 / 8)
+    turned = rotary(torch.tensor([5]), 8, 100.0)(x)[0, 0, 0]
+    expected = torch.zeros(8)
+    expected[1], expected[5] = math.cos(angle), math.sin(angle)
+    assert torch.allclose(turned, expected, atol=1e-6)
+
+
+def test_grouped_queries_are_heads_whose_keys_are_repeated():
+    attention = CausalAttention(24, 6, 2).double()
+    q = torch.randn(3, 6, 5, 4, dtype=torch.float64)
+    k, v = torch.randn(2, 3, 2, 7, 4, dtype=torch.float64)
+    mask = torch.rand(3, 1, 5, 7) < 0.7
+    mask[..., 0] = True
+    repeated = [t.repeat_interleave(3, dim=1) for t in (k, v)]
+    expected = F.scaled_dot_product_attention(q, *repeated, attn_mask=mask)
+    assert torch.allclose(attention.grouped(q, k, v, mask), expected, atol=1e-12)
+    assert torch.allclose(attention.grouped(q[:, :, :1], k, v, None),
+                          F.scaled_dot_product_attention(q[:, :, :1], *repeated), atol=1e-12)  # fmt: skip
+    twin = [t.repeat(1, 3, 1, 1) for t in (k, v)]  # 0 1 0 1 0 1 instead of 0 0 0 1 1 1
+    assert not torch.allclose(F.scaled_dot_product_attention(q, *twin, attn_mask=mask), expected, atol=1e-3)
+
+
+# The whole model
+
+
+def test_no_token_reads_a_later_one(model):
+    x = ids(2, 9)
+    changed = x.clone()
+    changed[:, 6] = (x[:, 6] + 1) % CONFIG.vocabulary
+    a, b = model(x), model(changed)
+    assert torch.equal(a[:, :6], b[:, :6])
+    assert not torch.allclose(a[:, 6:], b[:, 6:], atol=1e-3)
+
+
+def test_order_counts(model):
+    x = ids(1, 6)
+    swapped = x[:, [1, 0, 2, 3, 4, 5]]
+    assert not torch.allclose(model(x)[:, -1], model(swapped)[:, -1], atol=1e-4)
+
+
+def test_padding_on_the_left_changes_nothing(model):
+    x = ids(1, 5)
+    alone = model(x)
+    for pad in (0, 36):
+        padded, valid = left_padded([x[0].tolist(), ids(1, 9, 1)[0].tolist()], pad)
+        assert torch.allclose(model(padded, valid)[0, 4:], alone[0], atol=1e-10)
+    assert not torch.allclose(model(padded)[0, 4:], alone[0], atol=1e-3)  # the twin without valid
+
+
+def test_tied_weights_are_one():
+    tied = Language(replace(CONFIG, tied=True))
+    assert tied.head.weight is tied.table.weight
+    parameters = sum(weight.numel() for weight in Language(CONFIG).parameters())
+    assert parameters - sum(weight.numel() for weight in tied.parameters()) == 37 * 24
+
+
+@pytest.mark.parametrize("cut", [1, 4, 8])
+def test_the_cache_changes_nothing(model, cut):
+    x = ids(2, 9)
+    cache = Cache.of(model, 2, 9)
+    parts = [model(x[:, :cut], cache=cache), *(model(x[:, i : i + 1], cache=cache) for i in range(cut, 9))]
+    assert torch.allclose(torch.cat(parts, dim=1), model(x), atol=1e-10)
+    assert cache.filled == 9
+
+
+def test_the_cache_remembers_padding_of_every_turn(model):
+    """Two texts of unequal length, a second turn of unequal length behind them: as if each were alone."""
+    first, valid = left_padded([ids(1, 3, 1)[0].tolist(), ids(1, 5, 2)[0].tolist()], 9)
+    second, valid2 = left_padded([ids(1, 4, 3)[0].tolist(), ids(1, 2, 4)[0].tolist()], 9)
+    cache = Cache.of(model, 2, 20)
+    model(first, valid, cache)
+    told = model(second, valid2, cache)
+    for row in range(2):
+        whole = torch.cat([first[row][valid[row]], second[row][valid2[row]]])[None]
+        assert torch.allclose(told[row, -1], model(whole)[0, -1], atol=1e-10)
+
+
+def test_cache_bytes_are_what_the_config_says(model):
+    cache = Cache.of(model, 2, 11)
+    assert cache.bytes == model.config.cache_bytes(2, 11, each=8)
+
+
+# Choosing
+
+
+def test_top_k_and_top_p_leave_what_they_say():
+    logits = torch.tensor([[2.0, 1.0, 0.0, -1.0, -2.0]])
+    shares = logits.softmax(-1)
+    assert torch.allclose(Sampler().shares(logits), shares)
+    assert torch.allclose(Sampler(temperature=0.5).shares(logits), (2 * logits).softmax(-1))
+    assert (Sampler(top_k=2).shares(logits) > 0).sum() == 2
+    assert torch.allclose(Sampler(top_k=2).shares(logits)[0, :2], shares[0, :2] / shares[0, :2].sum())
+    # 0.64, 0.23, 0.09, 0.03, 0.01: two of them hold 0.8, and one holds 0.6
+    assert [(Sampler(top_p=p).shares(logits) > 0).sum().item() for p in (0.6, 0.8, 0.9, 1.0)] == [1, 2, 3, 5]
+    assert torch.allclose(Sampler(top_k=3, top_p=0.9).shares(logits).sum(), torch.tensor(1.0))
+
+
+def test_draws_follow_the_shares_and_the_seed():
+    logits = torch.tensor([[1.0, 0.0, -1.0]]).expand(20_000, -1)
+    drawn = Sampler(seed=3)(logits)
+    assert torch.allclose(drawn.bincount(minlength=3) / 20_000, logits[0].softmax(-1), atol=0.015)
+    assert torch.equal(drawn, Sampler(seed=3)(logits)) and not torch.equal(drawn, Sampler(seed=4)(logits))
+    sampler = Sampler(seed=3)
+    assert not torch.equal(sampler(logits), sampler(logits)), "a sampler that starts anew at every token repeats itself"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"temperature": 0}, {"temperature": -1.0}, {"top_k": 0}, {"top_k": 1.5}, {"top_p": 0}, {"top_p": 1.1}]
+)
+def test_nonsense_is_no_sampler(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong)).replace("_", ".")):
+        Sampler(**wrong)
+
+
+# Writing
+
+
+def test_greedy_writing_is_the_plain_loop(model):
+    prompt = ids(2, 5)
+    told = generate(model, prompt, limit=7)
+    x = prompt
+    for _ in range(7):
+        x = torch.cat([x, model(x)[:, -1].argmax(-1, keepdim=True)], dim=1)
+    assert torch.equal(told.ids, x[:, 5:])
+    assert torch.equal(generate(model, prompt, limit=7, cache=False).ids, told.ids)
+    assert told.lengths.tolist() == [7, 7] and not told.stopped.any()
+    vectors = generate(model, model.embed(prompt), limit=7)
+    assert torch.equal(vectors.ids, told.ids)
+
+
+def test_texts_of_unequal_length_are_written_as_if_alone(model):
+    prompts = [ids(1, n, n)[0].tolist() for n in (2, 7, 4)]
+    padded, valid = left_padded(prompts, 5)
+    for cache in (True, False):
+        together = generate(model, padded, limit=6, valid=valid, cache=cache).ids
+        for row, prompt in enumerate(prompts):
+            assert torch.equal(generate(model, torch.tensor([prompt]), limit=6).ids[0], together[row])
+
+
+def test_a_row_stops_and_the_others_go_on(model):
+    prompt = ids(3, 4)
+    free = generate(model, prompt, limit=8).ids
+    stop = int(free[1, 2])
+    told = generate(model, prompt, limit=8, stop=[stop])
+    for row in range(3):
+        at = free[row].tolist().index(stop) if stop in free[row] else 8
+        assert told.lengths[row] == min(at, told.ids.shape[1])
+        assert torch.equal(told.ids[row, :at], free[row, : told.ids.shape[1]][:at])
+        assert (told.ids[row, at:] == stop).all() and told.stopped[row] == (at < 8)
+    alone = generate(model, prompt[1:2], limit=8, stop=[stop])
+    assert alone.ids.shape[1] == free[1].tolist().index(stop) + 1  # and not all eight
+
+
+def test_a_stream_gives_tokens_as_they_come(model):
+    prompt = ids(1, 4)
+    steps = stream(model, prompt, limit=5)
+    first = next(steps)
+    assert first.shape == (1,)
+    assert [first.item(), *(token.item() for token in steps)] == generate(model, prompt, limit=5).ids[0].tolist()
+
+
+def test_a_second_turn_goes_on_with_the_cache(model):
+    prompt, more = ids(1, 4), ids(1, 3, 5)
+    cache = Cache.of(model, 1, 30)
+    first = generate(model, prompt, limit=5, cache=cache).ids
+    # the last token written was not read yet, so the second turn begins with it
+    second = generate(model, torch.cat([first[:, -1:], more], dim=1), limit=5, cache=cache).ids
+    whole = generate(model, torch.cat([prompt, first, more], dim=1), limit=5).ids
+    assert torch.equal(second, whole)
+
+
+def test_only_what_is_allowed_is_written(model):
+    prompt = ids(2, 4)
+    seen = []
+
+    def allowed(written):
+        seen.append(written.shape[1])
+        mask = torch.zeros(2, CONFIG.vocabulary, dtype=torch.bool)
+        mask[:, 10 + written.shape[1]] = mask[:, 20] = True
+        return mask
+
+    told = generate(model, prompt, limit=4, allowed=allowed).ids
+    assert seen == [0, 1, 2, 3]
+    assert all(int(token) in (10 + n, 20) for row in told for n, token in enumerate(row))
+    with pytest.raises(ValueError, match=r"no token may follow the 0 written in row 0"):
+        generate(model, prompt, limit=2, allowed=lambda written: torch.zeros(2, CONFIG.vocabulary, dtype=torch.bool))
+    with pytest.raises(ValueError, match=r"allowed gives \(B, V\) = \(2, 37\)"):
+        generate(model, prompt, limit=2, allowed=lambda written: torch.ones(2, 5, dtype=torch.bool))
+
+
+def test_greedy_takes_the_first_of_equals():
+    assert greedy(torch.tensor([[0.0, 2.0, 2.0]])).tolist() == [1]
+
+
+# Mistakes
+
+
+def test_a_prompt_beyond_the_context_is_told_by_how_much(model):
+    with pytest.raises(ValueError, match=r"45 tokens of prompt and 6 to .* 2 more .*\(48\): write at most 4"):
+        generate(model, ids(1, 45), limit=6)
+    assert generate(model, ids(1, 45), limit=4).ids.shape == (1, 4)
+    with pytest.raises(ValueError, match=r"49 tokens after 0 are 1 more than the 48"):
+        model(ids(1, 49))
+    cache = Cache.of(model, 1, 10)
+    model(ids(1, 8), cache=cache)
+    with pytest.raises(ValueError, match=r"3 tokens after 8 are 1 more than the 10"):
+        model(ids(1, 3), cache=cache)
+    with pytest.raises(ValueError, match=r"8 tokens|11 tokens of prompt and 3"):
+        generate(model, ids(1, 3), limit=3, cache=cache)
+    assert cache.filled == 8, "what is refused changes nothing"
+
+
+def test_what_is_no_prompt_is_refused(model):
+    with pytest.raises(ValueError, match="ids 0 to 36"):
+        model(torch.tensor([[3, 37]]))
+    with pytest.raises(ValueError, match=r"ids are \(B, T\)"):
+        model(torch.tensor([3, 4]))
+    with pytest.raises(ValueError, match=r"expected vectors \(B, T, 24\)"):
+        model.read(torch.zeros(1, 3, 23))
+    with pytest.raises(ValueError, match="prompt 1 of 2 is empty"):
+        left_padded([[3], []])
+    with pytest.raises(ValueError, match="there are no prompts"):
+        left_padded([])
+    with pytest.raises(ValueError, match="prompt 0 of 1 ends in padding"):
+        generate(model, ids(1, 3), limit=2, valid=torch.tensor([[True, True, False]]))
+    with pytest.raises(ValueError, match=r"valid is boolean \(B, T\) = \(1, 3\)"):
+        model(ids(1, 3), torch.ones(1, 4, dtype=torch.bool))
+    with pytest.raises(ValueError, match="the limit"):
+        generate(model, ids(1, 3), limit=0)
+    with pytest.raises(ValueError, match="the cache is for 2 texts; got 1"):
+        model(ids(1, 3), cache=Cache.of(model, 2, 9))
+    with pytest.raises(ValueError, match="reads 48 tokens at most, and a cache for 49"):
+        Cache.of(model, 1, 49)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"width": 25}, {"heads": 5}, {"kv_heads": 4}, {"eps": 0.0}, {"theta": 1}, {"depth": 0}, {"vocabulary": 2.5}],
+)
+def test_a_config_that_makes_no_sense_is_refused(wrong):
+    with pytest.raises(ValueError):
+        replace(CONFIG, **wrong)
+
+
+def test_real_sizes_build_without_memory():
+    """LLaMA 7B: 6.74 billion weights (Touvron et al. 2023, table 2), and half a megabyte of cache a token."""
+    with torch.device("meta"):
+        model = Language(LanguageConfig())
+    assert round(sum(weight.numel() for weight in model.parameters()) / 1e9, 2) == 6.74
+    assert model.config.cache_bytes(1, 1) == 512 * 1024
+    assert model(torch.zeros(1, 5, dtype=torch.int64, device="meta")).shape == (1, 5, 32_000)
