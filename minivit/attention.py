@@ -42,6 +42,7 @@ def attend_fast(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> 
     _belong_together(q, k, v)
     if mask is not None:
         _readable(mask, (*q.shape[:-1], k.shape[-2]))
+        mask = mask.flatten(0, -2) if mask.ndim > 2 and mask.shape[:-2].numel() == 1 else mask  # one for all
     if _products_are_quicker(q, k, v) and (mask is None or (mask.ndim == 2 and mask.any(dim=-1).all())):
         batch = q.shape[:-2]
         q, k, v = (t.flatten(0, -3) for t in (q, k, v))  # (B heads, N or M, head_dim)

@@ -127,6 +127,29 @@ def test_slots_stand_where_the_mark_was():
     assert told.vectors[1, :, 0].tolist() == [0, 0, 8, 9, 108, 110, 10]
 
 
+def test_padding_on_the_other_side_moves_nothing_else():
+    ids = torch.tensor([[5, MARK, 6, MARK, 7], [8, 9, MARK, 10, 0]])
+    valid, slots = ids != 0, torch.randn(3, 2, 2, dtype=torch.float64)
+    left, right = (splice(ids, slots, embed, MARK, valid, valid, pad) for pad in ("left", "right"))
+    assert right.valid.tolist() == [[True] * 7, [True] * 5 + [False] * 2]
+    for one, other in zip(left, right, strict=True):
+        assert torch.equal(one[left.valid], other[right.valid])
+    assert not right.vectors[~right.valid].any() and not right.learn[~right.valid].any()
+    with pytest.raises(ValueError, match="'middle'"):
+        splice(ids, slots, embed, MARK, valid, pad="middle")
+
+
+def test_learning_is_the_same_with_padding_on_either_side():
+    model = bridge()
+    ids = torch.tensor([[5, MARK, 6, 7, 8], [9, MARK, 10, 0, 0]])
+    valid, learn = ids != 0, torch.tensor([[False] * 3 + [True] * 2, [False] * 2 + [True] + [False] * 2])
+    line = model.splice(ids, pictures(2), valid, learn)
+    left = answer_loss(model.language.read(line.vectors, line.valid), model.language.head, line)
+    assert torch.allclose(model.loss(ids, pictures(2), valid, learn), left, atol=1e-6)
+    unmasked = answer_loss(model.language.read(line.vectors), model.language.head, line)
+    assert not torch.allclose(unmasked, left, atol=1e-3), "padding on the left without a mask is read"
+
+
 def test_pictures_may_have_different_numbers_of_slots():
     ids = torch.tensor([[MARK, 5, MARK]])
     slots = [torch.full((3, 2), 1.0), torch.full((1, 2), 2.0)]

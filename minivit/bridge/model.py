@@ -76,19 +76,20 @@ class Bridge(nn.Module):
         return self.project(self.merge(seen.tokens, seen.grid))
 
     def splice(
-        self, ids: Tensor, images: Tensor | Seen | None = None, valid: Tensor | None = None, learn: Tensor | None = None
-    ) -> Spliced:
+        self, ids: Tensor, images: Tensor | Seen | None = None, valid: Tensor | None = None,
+        learn: Tensor | None = None, pad: str = "left",
+    ) -> Spliced:  # fmt: skip
         """Texts with marks, pictures or what was seen of them -> words and slots in one line, padded on the left."""
         if images is None:
             slots = self.language.table.weight.new_zeros(0, 0, self.language.config.width)
         else:
             slots = self.slots(images if isinstance(images, Seen) else self.look(images))
-        return splice(ids, slots, self.language.table, self.mark, valid, learn)
+        return splice(ids, slots, self.language.table, self.mark, valid, learn, pad)
 
     def loss(self, ids: Tensor, images: Tensor | Seen | None, valid: Tensor, learn: Tensor) -> Tensor:
         """The mean cross-entropy in nats of the answers' words alone. Arguments as in `splice`."""
-        spliced = self.splice(ids, images, valid, learn)
-        return answer_loss(self.language.read(spliced.vectors, spliced.valid), self.language.head, spliced)
+        line = self.splice(ids, images, valid, learn, pad="right")  # no word reads what comes later: no mask is needed
+        return answer_loss(self.language.read(line.vectors), self.language.head, line)
 
     def generate(
         self, ids: Tensor, images: Tensor | Seen | None = None, *, limit: int, stop: Iterable[int] = (),

@@ -3,7 +3,8 @@
 Legend: B texts, T tokens, K pictures in all, M slots of one of them, L tokens after splicing, E width, V vocabulary.
 
 A text is a row of ids with one mark for each of its pictures. A mark becomes the M slots of its picture, which may be
-another M for each. Rows then have different lengths, and are padded on the left, so that all end where writing starts.
+another M for each. Rows then have different lengths. They are padded on the left, so that all end where writing starts;
+for learning they may be padded on the right, where a causal mask hides the padding and no other mask is needed.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,15 +31,19 @@ def splice(
     mark: int,
     valid: Tensor | None = None,
     learn: Tensor | None = None,
+    pad: str = "left",
 ) -> Spliced:
     """(B, T) ids with K marks, (K, M, E) slots in reading order -> `Spliced`. Slots may be K tensors (M, E) too.
 
-    `embed` makes vectors (..., E) of ids; `valid` and `learn` are (B, T), everything and nothing unless told. Raises
-    ValueError where there are more marks than pictures or fewer, with both numbers.
+    `embed` makes vectors (..., E) of ids; `valid` and `learn` are (B, T), everything and nothing unless told; `pad` is
+    the side, "left" or "right", where shorter rows are filled up. Raises ValueError where there are more marks than
+    pictures or fewer, with both numbers.
     """
     valid = torch.ones_like(ids, dtype=torch.bool) if valid is None else valid
     learn = torch.zeros_like(valid) if learn is None else learn
     marks = (ids == mark) & valid
+    if pad not in ("left", "right"):
+        raise ValueError(f"rows are padded on the left, for writing, or on the right, for learning; got {pad!r}")
     if int(marks.sum()) != len(slots):
         rows = marks.sum(dim=1).tolist()
         raise ValueError(
@@ -51,8 +56,9 @@ def splice(
     words, row, learn = (flat.repeat_interleave(times) for flat in (words, row, learn[valid]))
     lengths = row.bincount(minlength=len(ids))
     longest = int(lengths.max())
-    # the place of each in its row, counted from the right end of the longest
-    place = torch.arange(len(row), device=ids.device) - (lengths.cumsum(0) - longest)[row]
+    ends = lengths.cumsum(0)
+    first = ends - longest if pad == "left" else ends - lengths  # where the row would begin, were it the longest
+    place = torch.arange(len(row), device=ids.device) - first[row]
     is_slot = words == mark
     vectors = embed(words.masked_fill(is_slot, 0))
     if len(slots):

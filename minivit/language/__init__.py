@@ -10,6 +10,7 @@ from minivit.language.model import (
     SwiGLU,
     rms_norm,
 )
+from minivit.language.pieces import Dialogue, Exchange, Pieces, dialogue
 from minivit.language.rotary import Turn, rotary
 from minivit.language.sampling import Sampler, greedy
 from minivit.language.writing import Written, generate, left_padded, stream
@@ -18,13 +19,17 @@ __all__ = [
     "Cache",
     "CausalAttention",
     "CausalBlock",
+    "Dialogue",
+    "Exchange",
     "Language",
     "LanguageConfig",
+    "Pieces",
     "RMSNorm",
     "Sampler",
     "SwiGLU",
     "Turn",
     "Written",
+    "dialogue",
     "generate",
     "greedy",
     "left_padded",

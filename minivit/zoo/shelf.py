@@ -15,12 +15,31 @@ from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 from torch import nn
 
+from minivit.language import Pieces
 from minivit.tokenizers import Tokenizer
 from minivit.zoo import matching
 
 SHELF = Path(__file__).with_name("weights")
-BUILDERS: dict[str, Callable[[], tuple[nn.Module, Tokenizer]]] = {
-    "clip-panels": lambda: (matching.towers(), matching.words()),
+
+
+def _panels_language(told: dict) -> tuple[nn.Module, Pieces]:
+    from minivit.zoo import speaking  # here, for what is said of panels needs pydantic
+
+    pieces = Pieces(told["pieces"])
+    return speaking.language(pieces), pieces
+
+
+def _assistant(told: dict) -> tuple[nn.Module, Pieces]:
+    from minivit.zoo import assisting
+
+    pieces = Pieces(told["pieces"])
+    return assisting.assistant(pieces), pieces
+
+
+BUILDERS: dict[str, Callable[[dict], tuple[nn.Module, Tokenizer | Pieces]]] = {  # a card -> what its weights fit
+    "clip-panels": lambda told: (matching.towers(), matching.words()),
+    "panels-language": _panels_language,
+    "panels-assistant": _assistant,
 }
 
 
@@ -28,7 +47,7 @@ class Trained(NamedTuple):
     """What `load` takes off the shelf."""
 
     model: nn.Module  # in evaluation mode, float32, on the CPU
-    tokenizer: Tokenizer
+    tokenizer: Tokenizer | Pieces
     card: dict  # what, recipe, data, steps, seconds, hardware, scores (value, chance, count), weights, bytes, sha256
 
 
@@ -58,7 +77,7 @@ def load(name: str) -> Trained:
             f"{path.name} is not the file of its card: {len(content)} bytes and sha256 {found[:16]}..., the card says "
             f"{told['bytes']} bytes and {told['sha256'][:16]}.... Install minivit again, or run make zoo"
         )
-    model, tokenizer = BUILDERS[name]()
+    model, tokenizer = BUILDERS[name](told)
     stored = from_bytes(content)
     model.load_state_dict({key: value.float() if value.is_floating_point() else value for key, value in stored.items()})
     return Trained(model.eval(), tokenizer, told)

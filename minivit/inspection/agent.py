@@ -1,0 +1,362 @@
+"""The loop: look, report, decide, call, answer. The model proposes; what counts is checked before it is used.
+
+Legend: C channels, H W pixels. A box is (y0, x0, y1, x1), fractions of the picture, y down, x to the right.
+
+    look      where is the code plate?
+    report    what is seen, as the JSON of `minivit.reports`; cut off or invalid: refuse
+    decide    sure enough of each claim? Of the code not: look nearer, ask an OCR engine; still not: refuse
+    call      tools from the allow-list, with arguments that agree with the report
+    answer    a sentence; the action is the policy's own, and no sentence can change it
+
+To refuse is to hand the panel to a person: the action is then "verify". Text in the picture, or in what the model
+writes, gives no orders. It can at most become a call, and a call is checked like any other.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, Protocol
+
+from torch import Tensor
+
+from minivit.inspection.ocr import Reading
+from minivit.inspection.tools import Result, Tools
+from minivit.reports import Action, Box, CodeClaim, NoDamage, Report
+
+CLAIMS = ("code", "badge", "icon", "damage")  # what can be unsure; the action follows from them, by the policy
+SURE = 0.9
+NEARER = (0.85, 1.2, 1.45)  # the plate's box, made tighter and wider about its middle, in the order of trying
+AROUND = 1.15  # the crop that an OCR engine gets: the box and a little more
+POLICY = "look_up_policy"
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+_RESTS_ON = {  # argument of a call -> the claims that it was taken from
+    "code": ("code",),
+    "damage": ("damage",),
+    "severity": ("damage",),
+    "badge": ("badge",),
+    "agree": ("badge", "icon"),
+}
+
+
+class Located(NamedTuple):
+    """Where the code plate is."""
+
+    box: Box
+    confidence: float  # 0 to 1
+
+
+class Described(NamedTuple):
+    """The report as it was written."""
+
+    text: str
+    finished: bool  # False where the limit of tokens cut it off
+    confidence: dict[str, float]  # claim -> probability: "code", "badge", "icon", "damage", "action"
+
+
+class Seen(NamedTuple):
+    """What is taken for true when tools are called: the report as decided upon, and the look it rests on."""
+
+    picture: Tensor  # (C, H, W)
+    box: Box  # around the code plate, as it was looked at
+    report: Report
+
+
+class Mind(Protocol):
+    """A model, or whatever stands in for one. It keeps nothing between the questions: each brings all that it needs."""
+
+    def locate(self, picture: Tensor) -> Located:
+        """(C, H, W) -> where the code plate is."""
+
+    def describe(self, picture: Tensor, box: Box) -> Described:
+        """(C, H, W) and the box to look at nearer -> the report."""
+
+    def call(self, seen: Seen, results: tuple[Result, ...]) -> str:
+        """The next call as JSON text, or "" when nothing more is needed."""
+
+    def answer(self, seen: Seen, results: tuple[Result, ...]) -> str:
+        """The closing sentence."""
+
+
+Kind = Literal["look", "look nearer", "report", "decide", "call", "result", "answer", "refuse"]
+
+
+class Step(NamedTuple):
+    """One step, in words, and the region of the picture that it rests on."""
+
+    kind: Kind
+    text: str
+    region: Box
+
+
+class Inspection(NamedTuple):
+    """What came of it, and how."""
+
+    report: Report | None  # as decided upon; None where none was valid
+    text: str  # the report as the model first wrote it
+    confidence: dict[str, float]  # of each claim of the report
+    code_source: Literal["look", "look nearer", "ocr"] | None
+    results: tuple[Result, ...]  # of all calls, refused ones too
+    steps: tuple[Step, ...]
+    action: Action  # from the policy's own result; "verify" where refused
+    answer: str  # the model's sentence; "" where refused
+    refused: str | None  # why a person has to look
+
+
+def inspect(
+    picture: Tensor,
+    mind: Mind,
+    tools: Tools,
+    *,
+    sure: float | dict[str, float] = SURE,
+    retries: int = 2,
+    ocr: Callable[[Tensor], Reading | None] | None = None,
+    most_calls: int = 4,
+    seconds: float = 2.0,
+) -> Inspection:
+    """(C, H, W) -> `Inspection`.
+
+    `sure` is the least probability of a claim, of all of CLAIMS or by name; a claim that it does not name is taken as
+    it is. `retries` nearer looks are taken where the code is not sure, then `ocr` is asked, for instance `read_code`.
+    `seconds` is the time of one call. Raises ValueError for a picture of another shape or a number out of its range.
+    """
+    least = _thresholds(sure)
+    _check(picture, retries, most_calls)
+    notes = _Notes()
+    try:
+        box = _look(picture, mind, notes)
+        _report(picture, box, mind, notes)
+        box = _decide(picture, box, mind, notes, least, retries, ocr)
+        seen = Seen(picture, box, notes.report)
+        action = _call(seen, mind, tools, notes, most_calls, seconds)
+        answer, refused = str(mind.answer(seen, tuple(notes.results))), None
+        notes.step("answer", answer)
+    except _Refusal as refusal:
+        action, answer, refused = "verify", "", refusal.reason
+        notes.step("refuse", f"{refusal.reason}; a person has to look", refusal.region)
+    return Inspection(
+        notes.report,
+        notes.text,
+        notes.confidence,
+        notes.code_source,
+        tuple(notes.results),
+        tuple(notes.steps),
+        action,
+        answer,
+        refused,
+    )
+
+
+class _Refusal(Exception):
+    def __init__(self, reason: str, region: Box = WHOLE) -> None:
+        self.reason, self.region = reason, region
+
+
+@dataclass
+class _Notes:
+    """What is known so far."""
+
+    report: Report | None = None
+    text: str = ""
+    confidence: dict[str, float] = field(default_factory=dict)
+    code_source: str | None = None
+    results: list[Result] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+
+    def step(self, kind: Kind, text: str, region: Box = WHOLE) -> None:
+        self.steps.append(Step(kind, text, region))
+
+    def read(self, code: str, box: Box, confidence: float, source: str) -> None:
+        """Take another reading of the code for true."""
+        self.report = self.report.model_copy(update={"code": CodeClaim(text=code, box=box)})
+        self.confidence["code"], self.code_source = confidence, source
+
+
+def _look(picture: Tensor, mind: Mind, notes: _Notes) -> Box:
+    box, confidence = mind.locate(picture)
+    if not _is_a_box(box):
+        raise _Refusal(f"the code plate was not found: {box} is no box (y0, x0, y1, x1) within the picture")
+    notes.step("look", f"code plate, {confidence:.2f} sure", box)
+    return box
+
+
+def _report(picture: Tensor, box: Box, mind: Mind, notes: _Notes) -> None:
+    described = mind.describe(picture, box)
+    notes.text = described.text
+    report = _valid(described)
+    if isinstance(report, str):
+        notes.step("report", described.text, box)
+        raise _Refusal(report, box)
+    notes.report, notes.confidence, notes.code_source = report, dict(described.confidence), "look"
+    for claim in CLAIMS:
+        notes.step("report", f"{claim}: {_words(report, claim)}", _region(report, claim))
+    notes.step("report", f"action: {report.action}")
+
+
+def _decide(
+    picture: Tensor,
+    box: Box,
+    mind: Mind,
+    notes: _Notes,
+    least: dict[str, float],
+    retries: int,
+    ocr: Callable[[Tensor], Reading | None] | None,
+) -> Box:
+    """The box that the report now rests on, with all claims sure enough; else a refusal."""
+    if _unsure(notes.confidence, least, "code"):
+        notes.step("decide", _doubt(notes, least, "code"), notes.report.code.box)
+        box = _look_nearer(picture, box, mind, notes, retries)
+        if _unsure(notes.confidence, least, "code") and not (ocr and _read(picture, box, notes, ocr)):
+            raise _Refusal(_doubt(notes, least, "code"), notes.report.code.box)
+    for claim in CLAIMS:
+        if claim != "code" and _unsure(notes.confidence, least, claim):
+            raise _Refusal(_doubt(notes, least, claim), _region(notes.report, claim))
+    notes.step("decide", "sure enough of every claim")
+    return box
+
+
+def _look_nearer(picture: Tensor, box: Box, mind: Mind, notes: _Notes, retries: int) -> Box:
+    """Describe again from other boxes; the surest reading of the code stays, and the box it was read in."""
+    surest = box
+    for times in NEARER[:retries]:
+        near = _about(box, times)
+        described = mind.describe(picture, near)
+        report = _valid(described)
+        if isinstance(report, str):
+            notes.step("look nearer", f"box times {times}: {report}", near)
+            continue
+        confidence = described.confidence.get("code", 0.0)
+        notes.step("look nearer", f"box times {times}: code {report.code.text}, {confidence:.2f} sure", near)
+        if confidence > notes.confidence.get("code", 0.0):
+            notes.read(report.code.text, report.code.box, confidence, "look nearer")
+            surest = near
+    return surest
+
+
+def _read(picture: Tensor, box: Box, notes: _Notes, ocr: Callable[[Tensor], Reading | None]) -> bool:
+    """Whether an OCR engine has read a code. It is a second reader, with a confidence of its own."""
+    near = _about(box, AROUND)
+    try:
+        reading = ocr(_cut(picture, near))
+        if reading is None:
+            notes.step("look nearer", "OCR: no asset code", near)
+            return False
+        notes.read(reading.text, notes.report.code.box, reading.confidence, "ocr")  # CodeClaim checks the pattern
+    except Exception as error:  # an engine is a tool like the others: it may fail, the inspection goes on
+        notes.step("look nearer", f"OCR: no answer ({type(error).__name__}: {str(error)[:200]})", near)
+        return False
+    notes.step("look nearer", f"OCR: code {reading.text}", near)
+    return True
+
+
+def _call(seen: Seen, mind: Mind, tools: Tools, notes: _Notes, most_calls: int, seconds: float) -> Action:
+    """The policy's action, taken from the result as it was made; a refusal where there is none."""
+    known, action = _facts(seen.report), None
+    for _ in range(most_calls):
+        text = mind.call(seen, tuple(notes.results))
+        if text == "":
+            break
+        result = tools.run(text, seconds, known)
+        region = _rests_on(seen.report, result)
+        notes.step("call", str(text), region)
+        notes.step("result", result.text, region)
+        notes.results.append(result)
+        if result.ok and result.name == POLICY:
+            action = result.value["action"]
+        if result.ok and result.value == {"found": False, "kind": "unknown", "site": "unknown"}:
+            notes.step("decide", f"{seen.report.code.text} is not in the register", region)
+    else:
+        notes.step("decide", f"no more calls: {most_calls} is the most")
+    if action is None:
+        raise _Refusal(f"the policy was not looked up: none of {len(notes.results)} calls gave its action")
+    if action != seen.report.action:
+        notes.step("decide", f"the report says {seen.report.action}, the policy {action}: the policy's stands")
+    return action
+
+
+def _facts(report: Report) -> dict[str, object]:
+    """What the arguments of calls must agree with, by argument name."""
+    sound = isinstance(report.damage, NoDamage)
+    return {
+        "code": report.code.text,
+        "damage": report.damage.kind,
+        "severity": "none" if sound else report.damage.severity,
+        "badge": report.badge.status,
+        "agree": report.badge.status == report.icon.level,
+    }
+
+
+def _valid(described: Described) -> Report | str:
+    """The report, or why there is none."""
+    if not described.finished:
+        return f"the report was cut off after {len(described.text)} characters: allow more tokens"
+    try:
+        return Report.model_validate_json(described.text)
+    except ValueError as error:
+        return f"the report is invalid: {' '.join(str(error).split())[:200]}"
+
+
+def _unsure(confidence: dict[str, float], least: dict[str, float], claim: str) -> bool:
+    return claim in least and not confidence.get(claim, 0.0) >= least[claim]  # so NaN is unsure
+
+
+def _doubt(notes: _Notes, least: dict[str, float], claim: str) -> str:
+    said = notes.confidence.get(claim, 0.0)
+    return f"not sure of the {claim} {_words(notes.report, claim)}: {said:.2f} is below {least[claim]:.2f}"
+
+
+def _words(report: Report, claim: str) -> str:
+    """A claim without its box."""
+    return " ".join(getattr(report, claim).model_dump(exclude={"box"}).values())
+
+
+def _region(report: Report, claim: str) -> Box:
+    found = getattr(report, claim)
+    return WHOLE if isinstance(found, NoDamage) else found.box
+
+
+def _rests_on(report: Report, result: Result) -> Box:
+    """One box around all that the arguments of a call were taken from."""
+    boxes = [_region(report, claim) for name in result.arguments for claim in _RESTS_ON.get(name, ())]
+    if not boxes:
+        return WHOLE
+    y0, x0, y1, x1 = zip(*boxes, strict=True)
+    return min(y0), min(x0), max(y1), max(x1)
+
+
+def _is_a_box(box: Box) -> bool:
+    y0, x0, y1, x1 = box
+    return 0 <= y0 < y1 <= 1 and 0 <= x0 < x1 <= 1
+
+
+def _about(box: Box, times: float) -> Box:
+    """A box made larger or smaller about its middle, as far as the picture reaches."""
+    y0, x0, y1, x1 = box
+    y, x, high, wide = (y0 + y1) / 2, (x0 + x1) / 2, (y1 - y0) * times / 2, (x1 - x0) * times / 2
+    return max(0.0, y - high), max(0.0, x - wide), min(1.0, y + high), min(1.0, x + wide)
+
+
+def _cut(picture: Tensor, box: Box) -> Tensor:
+    """(C, H, W) -> (C, h, w): all pixels that a box touches, as they are."""
+    height, width = picture.shape[1:]
+    y0, x0, y1, x1 = box
+    return picture[:, int(y0 * height) : math.ceil(y1 * height), int(x0 * width) : math.ceil(x1 * width)]
+
+
+def _thresholds(sure: float | dict[str, float]) -> dict[str, float]:
+    least = dict(sure) if isinstance(sure, dict) else dict.fromkeys(CLAIMS, sure)
+    if unknown := sorted(set(least) - set(CLAIMS)):
+        raise ValueError(f"sure names {', '.join(map(repr, unknown))}; the claims are {', '.join(CLAIMS)}")
+    for claim, value in least.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+            raise ValueError(f"sure of the {claim} is {value!r}; give a probability from 0 to 1, such as {SURE}")
+    return least
+
+
+def _check(picture: Tensor, retries: int, most_calls: int) -> None:
+    if not isinstance(picture, Tensor) or picture.ndim != 3:
+        got = tuple(picture.shape) if isinstance(picture, Tensor) else type(picture).__name__
+        raise ValueError(f"a picture is (C, H, W), one at a time; got {got}")
+    if isinstance(retries, bool) or not isinstance(retries, int) or not 0 <= retries <= len(NEARER):
+        raise ValueError(f"retries is {retries!r}; there are 0 to {len(NEARER)} nearer looks")
+    if isinstance(most_calls, bool) or not isinstance(most_calls, int) or most_calls < 1:
+        raise ValueError(f"most_calls is {most_calls!r}; give a whole number, 1 or more")

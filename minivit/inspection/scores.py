@@ -1,0 +1,232 @@
+"""Three claims, three scores: what is damaged, which code is read, what is done. Never one number for all.
+
+Legend: B pictures, H W pixels of the whole view.
+
+A report may be right about a crack and wrong about the code; a valid one may be all wrong. So damage, code and action
+are scored apart, each beside what someone scores who never saw the picture. The waterfall puts perfect outputs in for
+one stage at a time: what is still wrong then is the fault of the others.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from minivit.evaluate import Score
+from minivit.inspection import words
+from minivit.panels import right_action
+from minivit.reports import NoDamage, Report, overlap
+
+Reports = Sequence[Report | None]  # None: what was written is no report
+
+
+class Counted(NamedTuple):
+    """A sum of right answers, or of shares, over so many cases."""
+
+    right: float
+    count: int
+
+
+def parsed(text: str) -> Report | None:
+    """JSON -> the report, or None where it is not valid by the schema."""
+    try:
+        return Report.model_validate_json(text)
+    except ValueError:
+        return None
+
+
+def damage(said: Reports, true: Sequence[Report]) -> dict[str, Counted]:
+    """Of the damages named, the share of the right kind (precision); of those there (recall); and where they are.
+
+    A box counts with its intersection over union, and with 0 where the kind is wrong.
+    """
+    kinds = [(_kind(one), _kind(other)) for one, other in _pairs(said, true)]
+    right = sum(one == other != "none" for one, other in kinds)
+    hurt = [(one, other) for one, other in _pairs(said, true) if _kind(other) != "none"]
+    found = [(one.damage, other.damage) for one, other in hurt if _kind(one) == _kind(other)]
+    return {
+        "damage precision": Counted(right, sum(one not in ("none", None) for one, _ in kinds)),
+        "damage recall": Counted(right, len(hurt)),
+        "damage kind": Counted(sum(one == other for one, other in kinds), len(kinds)),
+        "damage place": Counted(sum(one.place == other.place for one, other in found), len(hurt)),
+        "damage severity": Counted(sum(one.severity == other.severity for one, other in found), len(hurt)),
+        "damage box IoU": Counted(sum(overlap(one.box, other.box) for one, other in found), len(hurt)),
+    }
+
+
+def masks(said: Tensor, true: Tensor) -> dict[str, Counted]:
+    """(B, H, W) bool twice -> intersection over union, the mean over pictures that have damage."""
+    if said.shape != true.shape or said.dtype != torch.bool or true.dtype != torch.bool:
+        raise ValueError(f"masks are boolean (B, H, W), twice; got {said.dtype} {tuple(said.shape)}, {true.dtype} "
+                         f"{tuple(true.shape)}")  # fmt: skip
+    there = true.flatten(1).any(dim=1)
+    both, either = (said & true).flatten(1).sum(dim=1), (said | true).flatten(1).sum(dim=1)
+    return {"damage mask IoU": Counted(float((both[there] / either[there]).sum()), int(there.sum()))}
+
+
+def code(said: Reports, true: Sequence[Report]) -> dict[str, Counted]:
+    """Codes read without a fault, and the edits that the others need, of all letters."""
+    read = [("" if one is None else one.code.text, other.code.text) for one, other in _pairs(said, true)]
+    wrong = sum(edits(one, other) for one, other in read)
+    return {
+        "code exact": Counted(sum(one == other for one, other in read), len(read)),
+        "code error rate": Counted(wrong, sum(len(other) for _, other in read)),
+    }
+
+
+def action(said: Reports, true: Sequence[Report]) -> dict[str, Counted]:
+    """Valid reports, their fields, their actions. Fields are all words of a report; F1 counts each alike."""
+    right = named = there = 0
+    for one, other in _pairs(said, true):
+        mine, theirs = _fields(one), _fields(other)
+        right += sum(theirs.get(name) == value for name, value in mine.items())
+        named, there = named + len(mine), there + len(theirs)
+    acts = [(None if one is None else one.action, other.action) for one, other in _pairs(said, true)]
+    return {
+        "schema valid": Counted(sum(one is not None for one in said), len(said)),
+        "field F1": Counted(right, max(1, named + there) / 2),
+        "action": Counted(sum(one == other for one, other in acts), len(acts)),
+    }
+
+
+def calls(said: Sequence[str], true: Sequence[Report]) -> dict[str, Counted]:
+    """First calls as JSON texts -> with the right tool; with the right tool and all arguments right."""
+    wanted = [words.first_call(report) for report in true]
+    tool = sum('"name":"look_up_policy"' in text for text in said)
+    same = sum(one == other for one, other in zip(said, wanted, strict=True))
+    return {"tool": Counted(tool, len(said)), "tool arguments": Counted(same, len(said))}
+
+
+def right(said: Reports, true: Sequence[Report]) -> list[bool]:
+    """Whether all the words of each report are right: then it need not have been refused. Boxes are left out."""
+    return [_fields(one) == _fields(other) for one, other in _pairs(said, true)]
+
+
+def refusals(sure: Sequence[float], right: Sequence[bool]) -> list[tuple[float, float, float]]:
+    """How sure each report was, and whether it is right -> (threshold, share answered, share right of those), rising.
+
+    The abstention curve: every confidence is a threshold in turn, and what is below it goes to a person.
+    """
+    order = sorted(zip(sure, right, strict=True), reverse=True)
+    told, hits = [], 0
+    for count, (one, good) in enumerate(order, start=1):
+        hits += good
+        if count == len(order) or order[count][0] < one:
+            told.append((one, count / len(order), hits / count))
+    return told[::-1]
+
+
+def threshold(sure: Sequence[float], right: Sequence[bool], wanted: float = 0.99) -> float:
+    """The lowest threshold at which at least the share `wanted` of the answered is right; chosen on scenes of its own.
+
+    Raises ValueError where no threshold reaches it.
+    """
+    for one, _, share in refusals(sure, right):
+        if share >= wanted:
+            return one
+    raise ValueError(f"not even the surest reports are right in {wanted:.0%} of cases: train longer, or ask for less")
+
+
+def prior(seen: Sequence[Report]) -> Report:
+    """The report of someone who looks at no picture: of every field the most frequent value, of every box the mean."""
+
+    def most(values: list) -> str:
+        return Counter(values).most_common(1)[0][0]
+
+    def middle(boxes: list) -> tuple:
+        return tuple(round(sum(edges) / len(edges), 2) for edges in zip(*boxes, strict=True))
+
+    hurt = [one.damage for one in seen if not isinstance(one.damage, NoDamage)]
+    kind = most([_kind(one) for one in seen])
+    damaged = {"kind": kind}
+    if kind != "none":
+        damaged |= {"place": most([one.place for one in hurt]), "severity": most([one.severity for one in hurt]),
+                    "box": middle([one.box for one in hurt])}  # fmt: skip
+    return Report.model_validate({
+        "code": {"text": most([one.code.text for one in seen]), "box": middle([one.code.box for one in seen])},
+        "badge": {"status": most([one.badge.status for one in seen]), "box": middle([one.badge.box for one in seen])},
+        "icon": {"hazard": most([one.icon.hazard for one in seen]), "level": most([one.icon.level for one in seen]),
+                 "box": middle([one.icon.box for one in seen])},
+        "damage": damaged,
+        "action": most([one.action for one in seen]),
+    })  # fmt: skip
+
+
+def beside(said: Mapping[str, Counted], blind: Mapping[str, Counted]) -> dict[str, Score]:
+    """What was scored, with what a blind one scores as its chance level."""
+    return {name: Score(_share(one), _share(blind[name]), round(one.count)) for name, one in said.items()}
+
+
+STAGES: dict[str, Callable[[dict, dict], dict]] = {
+    "code": lambda said, true: said | {"code": true["code"]},
+    "badge": lambda said, true: said | {"badge": true["badge"]},
+    "icon": lambda said, true: said | {"icon": true["icon"]},
+    "damage": lambda said, true: said | {"damage": true["damage"]},
+}
+
+
+def waterfall(said: Reports, true: Sequence[Report], act: Callable[[Report], str] | None = None) -> dict[str, float]:
+    """The share of reports right in code and action, as they are and with one stage's output made perfect.
+
+    The action is decided by `act`, the house's rule unless told, from what the report says: so a wrong badge makes a
+    wrong action, and a perfect badge mends it. "everything" is all stages perfect, which must be 1.
+    """
+    act = by_rule if act is None else act
+
+    def share(change: Callable[[dict, dict], dict]) -> float:
+        hits = 0
+        for one, other in _pairs(said, true):
+            mine = other.model_dump() | {"action": None} if one is None else one.model_dump()
+            changed = (
+                Report.model_validate(change(mine, other.model_dump()) | {"action": other.action}) if one else None
+            )
+            hits += changed is not None and changed.code.text == other.code.text and act(changed) == other.action
+        return hits / len(true)
+
+    told = {"as it is": share(lambda mine, other: mine)}
+    told |= {f"perfect {name}": share(change) for name, change in STAGES.items()}
+    return told | {"everything": share(lambda mine, other: other)}
+
+
+def by_rule(report: Report) -> str:
+    """The action that the house's rules ask for, from what a report says of damage, badge and icon."""
+    hurt = report.damage
+    severity = None if isinstance(hurt, NoDamage) else hurt.severity
+    return right_action(hurt.kind, severity, report.badge.status, report.badge.status == report.icon.level)
+
+
+def edits(one: str, other: str) -> int:
+    """The fewest letters to insert, take out or exchange that make one text the other. Source: Levenshtein 1966."""
+    row = list(range(len(other) + 1))
+    for i, letter in enumerate(one, start=1):
+        before, row[0] = row[0], i
+        for j, right in enumerate(other, start=1):
+            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (letter != right))
+    return row[-1]
+
+
+def _pairs(said: Reports, true: Sequence[Report]) -> list[tuple[Report | None, Report]]:
+    if len(said) != len(true) or not true:
+        raise ValueError(f"each report is compared with a true one, at least one; got {len(said)} and {len(true)}")
+    return list(zip(said, true, strict=True))
+
+
+def _kind(report: Report | None) -> str | None:
+    return None if report is None else report.damage.kind
+
+
+def _fields(report: Report | None) -> dict[str, str]:
+    """The words of a report by name, without boxes."""
+    if report is None:
+        return {}
+    told = {"code": report.code.text, "badge": report.badge.status, "hazard": report.icon.hazard,
+            "level": report.icon.level, "damage": report.damage.kind, "action": report.action}  # fmt: skip
+    if not isinstance(report.damage, NoDamage):
+        told |= {"place": report.damage.place, "severity": report.damage.severity}
+    return told
+
+
+def _share(counted: Counted) -> float:
+    return counted.right / counted.count if counted.count else 0.0
