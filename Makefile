@@ -74,6 +74,7 @@ clean:
 .venv/test.done: .venv/book.done
 	$(INSTALL) --editable '.[test]'
 	$(BIN)/python tools/browser.py install
+	$(BIN)/python tools/tesseract.py install
 	touch $@
 
 .venv-colab/done: constraints-colab.txt constraints.txt

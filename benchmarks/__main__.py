@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-SECTIONS = ("panels", "vit", "losses", "towers", "ring")
+SECTIONS = ("panels", "vit", "losses", "towers", "ring", "language")
 
 
 def machine() -> str:

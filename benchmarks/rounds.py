@@ -28,9 +28,12 @@ class Contender:
     name: str  # of a library
     explicit: bool = False  # attention as two matrix products and a softmax instead of the fused kernel
     raised: bool = False  # torch.set_float32_matmul_precision("medium")
+    static: bool = False  # a cache with room for all from the start
+    alone: bool = False  # one thread
 
     def __str__(self) -> str:
-        return ", ".join([self.name, *["explicit"] * self.explicit, *["raised"] * self.raised])
+        switches = {"explicit": self.explicit, "raised": self.raised, "static": self.static, "one thread": self.alone}
+        return ", ".join([self.name, *(word for word, on in switches.items() if on)])
 
 
 def measured(
@@ -58,6 +61,17 @@ def worth_running(tried: dict[Contender, float]) -> list[Contender]:
     """Each library as it comes, and the settings that came within half of its best when they were tried."""
     least = {one.name: min(s for other, s in tried.items() if other.name == one.name) for one in tried}
     return [one for one, s in tried.items() if one == Contender(one.name) or s <= 1.5 * least[one.name]]
+
+
+@contextmanager
+def threads(count: int):
+    """So many threads for one turn, put back afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -8,8 +8,22 @@ import pytest
 import torch
 
 from benchmarks import __main__ as command
-from benchmarks import clip_peers, losses, pairs_table, peers, ring, rounds, towers, vit, vit_table
+from benchmarks import (
+    clip_peers,
+    language,
+    language_peers,
+    language_table,
+    losses,
+    pairs_table,
+    peers,
+    ring,
+    rounds,
+    towers,
+    vit,
+    vit_table,
+)
 from minivit.attention import attend, attend_fast
+from minivit.language import LanguageConfig
 from minivit.patches import cost
 from minivit.siglip import siglip_loss
 from minivit.teach.runs import recorded
@@ -318,3 +332,96 @@ def test_made_up_seconds_become_the_tables_of_pairs():
     cell = {"work": "train", "dtype": "fp32", "batch": 16, "tokens": 77, "seconds": peers_seconds}
     assert pairs_table.faster_peer(cell, at_best=False).median == pytest.approx(1.2)
     assert "1.20 (1.20–1.20)" in pairs_table.towers_table({**where, "cells": [cell]})
+
+
+# Writing, word by word
+
+SPEAKS = LanguageConfig(31, 40, 24, depth=2, heads=6, kv_heads=2, hidden=20)
+
+
+def test_words_choose_texts():
+    every = language.cells()
+    assert len(every) == 2 * 2 * 2 and {(cell.read, cell.new) for cell in every} == {(160, 64)}
+    assert [cell[:3] for cell in language.cells(("tiny", "16"))] == [("tiny", "fp32", 16), ("tiny", "bf16", 16)]
+    with pytest.raises(SystemExit, match="not huge"):
+        language.cells(("huge",))
+
+
+def test_every_writer_runs_as_it_comes_and_with_its_switches():
+    labels = [str(one) for one in language.contenders()]
+    assert len(set(labels)) == len(labels) and {"minivit", "generate", "loop", "prompt alone"} <= set(labels)
+    for peer in ("generate", "loop"):
+        assert {f"{peer}, explicit, static", f"{peer}, static", f"{peer}, one thread"} <= set(labels)
+    before = torch.get_num_threads()
+    with pytest.raises(KeyError), rounds.threads(1):
+        assert torch.get_num_threads() == 1
+        raise KeyError
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+def test_writers_are_timed_that_write_the_same(monkeypatch, dtype):
+    monkeypatch.setitem(language.MODELS, "tiny", SPEAKS)
+    monkeypatch.setattr(language, "SECONDS", 0.0)
+    monkeypatch.setattr(language, "LONG", 0.0)
+    with rounds.threads(1):
+        cell = language.measure(language.Cell("tiny", dtype, 3, read=5, new=4))
+    assert {"minivit", "generate", "loop", "prompt alone"} <= set(cell["seconds"])
+    assert {len(seconds) for seconds in cell["seconds"].values()} == {3}
+    assert language.Writers(SPEAKS, language.DTYPES[dtype]).theirs.dtype == language.DTYPES[dtype]
+
+
+@pytest.mark.slow
+def test_a_writer_that_writes_otherwise_is_found(monkeypatch):
+    ids = language.prompt(SPEAKS, 2, 5)
+    writers = language.Writers(SPEAKS, torch.float32)
+    language.alike(writers, ids, 4)
+    writers.theirs.model.layers[1].mlp.up_proj.weight.data *= 2
+    with pytest.raises(AssertionError, match="generate and minivit write other words"):
+        language.alike(writers, ids, 4)
+    halves = language.Writers(SPEAKS, torch.bfloat16)
+    told = halves(rounds.Contender("minivit"), ids, 4)
+    language.close(halves, ids, told)
+    halves.theirs.model.layers[1].mlp.up_proj.weight.data *= 2
+    with pytest.raises(AssertionError, match="transformers and minivit differ by"):
+        language.close(halves, ids, told)
+    monkeypatch.setattr(language, "stepping", lambda model, cache: lambda ids: model.head(model.table(ids)))
+    with pytest.raises(AssertionError, match="no cache and minivit differ by"):
+        language.close(language.Writers(SPEAKS, torch.bfloat16), ids, told)
+
+
+@pytest.mark.slow
+def test_every_weight_is_carried():
+    model = language.build(SPEAKS)
+    there = language_peers.there(model)
+    assert sum(value.numel() for value in there.values()) == sum(value.numel() for value in model.parameters())
+    theirs, ids = language_peers.llama(model), language.prompt(SPEAKS, 2, 7)
+    with torch.no_grad():
+        torch.testing.assert_close(theirs(input_ids=ids).logits, model(ids), rtol=1e-5, atol=1e-5)
+    assert len(set(language.generate(model, ids, limit=12).ids[0].tolist())) > 4, "one token again and again"
+
+
+def test_made_up_seconds_become_the_table_of_texts():
+    seconds = {"minivit": [1.0, 2.0, 1.0], "generate": [3.0, 6.0, 3.0], "loop": [2.0, 4.0, 2.0]}
+    seconds |= {
+        "loop, static": [1.5, 3.0, 1.5],
+        "prompt alone": [0.25, 0.5, 0.25],
+        "minivit, one thread": [3.0, 3.0, 3.0],
+    }
+    cell = {"model": "tiny", "dtype": "fp32", "batch": 16, "read": 160, "new": 64, "seconds": seconds}
+    plain, good = (language_table.row(cell, at_best) for at_best in (False, True))
+    assert plain[4:] == ["1,024", "25%", "3.00 (3.00–3.00)", "2.00 (2.00–2.00)", "3"]
+    assert good[6:8] == ["3.00 (3.00–3.00)", "1.50 (1.50–1.50)"]
+    where = {"machine": "a machine", "threads": 2, "commit": "abc", "versions": {"transformers": "5"}, "whole": True}
+    text = language_table.language_table({**where, "cells": [cell]})
+    assert "a machine; threads: 2" in text and "minivit: as it comes; generate: as it comes; loop: static" in text
+
+
+def test_the_page_says_whether_it_shows_a_whole_run_of_texts():
+    record = recorded("bench_language")
+    found = [language.Cell(*(cell[field] for field in language.Cell._fields)) for cell in record["cells"]]
+    assert found and set(found) <= set(language.cells()) and record["whole"] == (found == language.cells())
+    assert all(len({*map(len, cell["seconds"].values())}) == 1 for cell in record["cells"])
+    assert ("A part only" in language_table.language_table(record)) != record["whole"]
+    assert (rounds.ROOT / "book" / "bench.md").read_text().count("<!-- bench language -->") == 1

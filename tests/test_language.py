@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from minivit.attention import attend
 from minivit.language import (
     Cache,
     CausalAttention,
@@ -21,6 +22,9 @@ from minivit.language import (
     rotary,
     stream,
 )
+from minivit.language.model import attend_one
+from minivit.language.stepping import fast_step, plain_step, stepping
+from minivit.lora import add_lora
 
 CONFIG = LanguageConfig(
     vocabulary=37, context=48, width=24, depth=3, heads=6, kv_heads=2, hidden=40, eps=1e-6, theta=100.0
@@ -160,6 +164,86 @@ def test_the_cache_remembers_padding_of_every_turn(model):
 def test_cache_bytes_are_what_the_config_says(model):
     cache = Cache.of(model, 2, 11)
     assert cache.bytes == model.config.cache_bytes(2, 11, each=8)
+
+
+# One token more
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_the_quick_step_is_the_plain_one(model, padded):
+    prompt, valid = left_padded([ids(1, n, n)[0].tolist() for n in ((3, 7) if padded else (7, 7))])
+    caches = [Cache.of(model, 2, 11) for _ in range(2)]
+    with torch.no_grad():
+        for cache in caches:
+            model(prompt, valid, cache)
+        plain, fast = plain_step(model, caches[0]), fast_step(model, caches[1])
+        for n in range(4):
+            token = ids(2, 1, 20 + n)[:, 0]
+            assert torch.allclose(fast(token), plain(token), atol=1e-10)
+    assert [cache.filled for cache in caches] == [11, 11]
+    for one, other in zip(caches[0].keys + caches[0].values, caches[1].keys + caches[1].values, strict=True):
+        assert torch.allclose(one, other, atol=1e-10)
+
+
+def test_the_quick_step_knows_small_vectors_too(model):
+    """Where a vector is so short that eps counts, a norm without it is another."""
+    model.table.weight.data *= 1e-4
+    cache, other = Cache.of(model, 2, 5), Cache.of(model, 2, 5)
+    with torch.no_grad():
+        told, expected = fast_step(model, cache)(torch.tensor([3, 4])), plain_step(model, other)(torch.tensor([3, 4]))
+        assert torch.allclose(told, expected, atol=1e-10)
+        model.config = replace(model.config, eps=1e-12)
+        cache.filled = 0
+        assert not torch.allclose(fast_step(model, cache)(torch.tensor([3, 4])), expected, atol=1e-3)
+
+
+def test_the_quick_step_is_taken_where_it_fits(model):
+    prompt = ids(2, 5)
+
+    def taken() -> bool:
+        return stepping(model, Cache.of(model, 2, 9)).__qualname__.startswith("fast_step")
+
+    assert taken()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not taken()
+    heard = []
+    listening = model.blocks[1].register_forward_hook(lambda *_: heard.append(1))
+    assert not taken()
+    generate(model, prompt, limit=4)
+    assert len(heard) == 4
+    listening.remove()
+    assert taken()
+    model.head.bias = torch.nn.Parameter(torch.ones(CONFIG.vocabulary).double())
+    assert not taken()
+    model.head.bias = None
+    shaken(add_lora(model, 1))
+    assert not taken()
+    assert torch.equal(generate(model, prompt, limit=4).ids, generate(model, prompt, limit=4, cache=False).ids)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_one_token_attends_in_half_precision_as_in_full(masked):
+    q, k, v = torch.randn(6, 2, 3, 8), torch.randn(6, 2, 11, 8), torch.randn(6, 2, 11, 8)
+    mask = torch.arange(11) >= torch.arange(6)[:, None, None, None] if masked else None
+    q, k, v = (t.bfloat16() for t in (q, k, v))
+    told, right = attend_one(q, k, v, mask), attend(q.double(), k.double(), v.double(), mask).output
+    assert told.dtype == torch.bfloat16 and told.shape == right.shape
+    assert torch.allclose(told.double(), right, atol=0, rtol=2**-8)
+    if masked:
+        assert not torch.allclose(attend_one(q, k, v).double(), right, atol=0.05)
+
+
+@pytest.mark.parametrize(("dtype", "close"), [(torch.float32, 1e-5), (torch.bfloat16, 0.05)])
+def test_the_quick_step_computes_in_the_models_type(model, dtype, close):
+    prompt = ids(2, 6)
+    with torch.no_grad():
+        right = model.to(dtype).double()(prompt)[:, -1]  # weights are rounded once, sums are not
+        cache = Cache.of(model.to(dtype), 2, 6)
+        model(prompt[:, :5], cache=cache)
+        told, plain = fast_step(model, cache)(prompt[:, 5]), model(prompt)[:, -1]
+    assert told.dtype == dtype
+    for logits in (told, plain):
+        assert float((logits - right).abs().max() / right.abs().max()) < close
 
 
 # Choosing

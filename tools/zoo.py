@@ -46,17 +46,39 @@ def clip_panels() -> dict:
     return shelf.keep("clip-panels", model, told, matching.scorecard)
 
 
+def panels_language() -> dict:
+    """The language model of lessons 12 and 13: from notes in words to answers."""
+    scenes, steps, batch, seed = 12_000, 600, 64, 1
+    torch.manual_seed(seed)
+    pieces = words.pieces()
+    model, start = speaking.language(pieces), time.process_time()
+    batches = speaking.texts(pieces, [panels.sample_scene(number) for number in range(scenes)], batch, seed)
+    history = train(
+        model, batches, speaking.spoken, steps=steps, optimizer=muon(model, 0.02, 3e-3), every=steps // 6,
+        progress=False, on_report=lambda step, model: _said(step, speaking.glimpse(model, pieces)),
+        checkpoint=WORK / "panels-language.safetensors",
+    )  # fmt: skip
+    told = {
+        "what": "a causal language model of four blocks that answers questions about panels from notes in words",
+        "recipe": "python tools/zoo.py panels-language",
+        "data": f"notes in words on {scenes} scenes of minivit.panels, training combinations alone; no picture",
+        "steps": steps, "dialogues a step": batch, "seed": seed, **_spent(history, start),
+        "pieces": list(pieces.pieces),
+    }  # fmt: skip
+    return shelf.keep("panels-language", model, told, lambda model: speaking.scorecard(model, pieces))
+
+
 def panels_assistant() -> dict:
     """The assistant of lesson 13: its tower, then the projector alone, then the language model with it."""
-    scenes, steps, seed, start = 20_000, (600, 1_500), 1, time.process_time()
-    told = assistant_tower()
+    count, scenes, steps, seed, start = 40_000, 20_000, (600, 1_500), 1, time.process_time()
+    drawn = seeing.taught(count, "train")
+    told = assistant_tower(drawn, seed)
     trained = zoo.load("panels-language")
     torch.manual_seed(seed)
     model = assisting.assistant(trained.tokenizer, told.tower.eval(), trained.model.train())
     model.hurt.load_state_dict(told.hurt.state_dict())
     seen = [panels.sample_scene(number) for number in range(scenes)]
-    drawn = seeing.taught(scenes, "train")
-    cached = assisting.looked(model.bridge, drawn.pictures, drawn.boxes[:, 0], seed)
+    cached = assisting.looked(model.bridge, drawn.pictures[:scenes], drawn.boxes[:scenes, 0], seed)
     chats, inspections = (
         assisting.talks(trained.tokenizer, seen, kind, seed) for kind in (speaking.chat, speaking.inspection)
     )
@@ -74,13 +96,26 @@ def panels_assistant() -> dict:
     card = {
         "what": "a tower, a two-layer projector and a language model: it reads panels and their codes, reports, calls",
         "recipe": "python tools/zoo.py panels-assistant",
-        "data": f"{scenes} scenes of minivit.panels, training combinations and codes alone",
+        "data": f"{count} scenes of minivit.panels, training combinations and codes alone",
         "steps": sum(steps), "dialogues a step": 64, "seed": seed, "stages": list(steps),
-        "tower": {"scenes": 40_000, "steps": 4_000, "pictures a step": 96},
+        "tower": {"scenes": count, "steps": 4_000, "pictures a step": 96}, "dialogues about": scenes,
         **_spent(second, start), "pieces": list(trained.tokenizer.pieces),
     }  # fmt: skip
     card["seconds"] += round(first.seconds[-1])
     return shelf.keep("panels-assistant", model, card, assisting.scorecard)
+
+
+def assistant_tower(seen: seeing.Taught, seed: int, steps: int = 4_000, batch: int = 96) -> seeing.Telling:
+    """The first stage of the assistant: the tower alone, told by every drawn scene what its tokens see."""
+    torch.manual_seed(seed)
+    model, judged = seeing.Telling(), seeing.taught(500, "test", first=JUDGED_FIRST)
+    train(
+        model, Shuffled(torch.arange(len(seen.pictures)), batch=batch, seed=seed), seeing.telling(seen, seed),
+        steps=steps, optimizer=muon(model, 0.02, 3e-3), every=steps // 10, progress=False,
+        on_report=lambda step, model: _said(step, seeing.scores(model, judged)),
+        checkpoint=WORK / "assistant-tower.safetensors",
+    )  # fmt: skip
+    return model
 
 
 def _spent(history: History, start: float) -> dict:
@@ -88,43 +123,6 @@ def _spent(history: History, start: float) -> dict:
         "seconds": round(history.seconds[-1]), "cpu_seconds": round(time.process_time() - start),
         "hardware": f"{platform.machine()}, cpu, {torch.get_num_threads()} threads, torch {torch.__version__}",
     }  # fmt: skip
-
-
-def panels_language() -> dict:
-    """The language model of lessons 12 and 13: from notes in words to answers and reports."""
-    scenes, steps, batch, seed = 12_000, 1_500, 64, 1
-    torch.manual_seed(seed)
-    pieces = words.pieces()
-    model, start = speaking.language(pieces), time.process_time()
-    batches = speaking.texts(pieces, [panels.sample_scene(number) for number in range(scenes)], batch, seed)
-    history = train(
-        model, batches, speaking.spoken, steps=steps, optimizer=muon(model, 0.02, 3e-3), every=steps // 15,
-        progress=False, on_report=lambda step, model: _said(step, speaking.glimpse(model, pieces)),
-        checkpoint=WORK / "panels-language.safetensors",
-    )  # fmt: skip
-    told = {
-        "what": "a causal language model of four blocks that answers questions about panels and writes reports",
-        "recipe": "python tools/zoo.py panels-language",
-        "data": f"notes in words on {scenes} scenes of minivit.panels, training combinations alone; no picture",
-        "steps": steps, "dialogues a step": batch, "seed": seed, **_spent(history, start),
-        "pieces": list(pieces.pieces),
-    }  # fmt: skip
-    return shelf.keep("panels-language", model, told, lambda model: speaking.scorecard(model, pieces))
-
-
-def assistant_tower() -> seeing.Telling:
-    """The first stage of the assistant: the tower alone, told by every drawn scene what its tokens see."""
-    scenes, steps, batch, seed = 40_000, 4_000, 96, 1
-    torch.manual_seed(seed)
-    model, judged = seeing.Telling(), seeing.taught(500, "test", first=JUDGED_FIRST)
-    seen = seeing.taught(scenes, "train")
-    train(
-        model, Shuffled(torch.arange(scenes), batch=batch, seed=seed), seeing.telling(seen, seed), steps=steps,
-        optimizer=muon(model, 0.02, 3e-3), every=steps // 10, progress=False,
-        on_report=lambda step, model: _said(step, seeing.scores(model, judged)),
-        checkpoint=WORK / "assistant-tower.safetensors",
-    )  # fmt: skip
-    return model
 
 
 def _said(step: int, scores: dict) -> dict:

@@ -33,6 +33,7 @@ BENCHES = {
     "losses": ("pairs_table", "losses_table"),
     "towers": ("pairs_table", "towers_table"),
     "ring": ("pairs_table", "ring_table"),
+    "language": ("language_table", "language_table"),
 }
 
 

@@ -19,23 +19,16 @@ from typing import Literal, NamedTuple, Protocol
 
 from torch import Tensor
 
+from minivit.inspection import claims
 from minivit.inspection.ocr import Reading
+from minivit.inspection.records import Asset, Policy
 from minivit.inspection.tools import Result, Tools
-from minivit.reports import Action, Box, CodeClaim, NoDamage, Report
+from minivit.patches import _whole
+from minivit.reports import Action, Box, CodeClaim, Report
 
-CLAIMS = ("code", "badge", "icon", "damage")  # what can be unsure; the action follows from them, by the policy
-SURE = 0.9
 NEARER = (0.85, 1.2, 1.45)  # the plate's box, made tighter and wider about its middle, in the order of trying
 AROUND = 1.15  # the crop that an OCR engine gets: the box and a little more
-POLICY = "look_up_policy"
-WHOLE = (0.0, 0.0, 1.0, 1.0)
-_RESTS_ON = {  # argument of a call -> the claims that it was taken from
-    "code": ("code",),
-    "damage": ("damage",),
-    "severity": ("damage",),
-    "badge": ("badge",),
-    "agree": ("badge", "icon"),
-}
+POLICY, REGISTER = "look_up_policy", "find_asset"
 
 
 class Located(NamedTuple):
@@ -107,7 +100,7 @@ def inspect(
     mind: Mind,
     tools: Tools,
     *,
-    sure: float | dict[str, float] = SURE,
+    sure: float | dict[str, float] = claims.SURE,
     retries: int = 2,
     ocr: Callable[[Tensor], Reading | None] | None = None,
     most_calls: int = 4,
@@ -115,11 +108,11 @@ def inspect(
 ) -> Inspection:
     """(C, H, W) -> `Inspection`.
 
-    `sure` is the least probability of a claim, of all of CLAIMS or by name; a claim that it does not name is taken as
+    `sure` is the least probability of a claim, of all of `claims.CLAIMS` or by name; what it does not name is taken as
     it is. `retries` nearer looks are taken where the code is not sure, then `ocr` is asked, for instance `read_code`.
     `seconds` is the time of one call. Raises ValueError for a picture of another shape or a number out of its range.
     """
-    least = _thresholds(sure)
+    least = claims.thresholds(sure)
     _check(picture, retries, most_calls)
     notes = _Notes()
     try:
@@ -134,20 +127,13 @@ def inspect(
         action, answer, refused = "verify", "", refusal.reason
         notes.step("refuse", f"{refusal.reason}; a person has to look", refusal.region)
     return Inspection(
-        notes.report,
-        notes.text,
-        notes.confidence,
-        notes.code_source,
-        tuple(notes.results),
-        tuple(notes.steps),
-        action,
-        answer,
-        refused,
-    )
+        notes.report, notes.text, notes.confidence, notes.code_source, tuple(notes.results), tuple(notes.steps),
+        action, answer, refused,
+    )  # fmt: skip
 
 
 class _Refusal(Exception):
-    def __init__(self, reason: str, region: Box = WHOLE) -> None:
+    def __init__(self, reason: str, region: Box = claims.WHOLE) -> None:
         self.reason, self.region = reason, region
 
 
@@ -162,7 +148,7 @@ class _Notes:
     results: list[Result] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
 
-    def step(self, kind: Kind, text: str, region: Box = WHOLE) -> None:
+    def step(self, kind: Kind, text: str, region: Box = claims.WHOLE) -> None:
         self.steps.append(Step(kind, text, region))
 
     def read(self, code: str, box: Box, confidence: float, source: str) -> None:
@@ -173,7 +159,7 @@ class _Notes:
 
 def _look(picture: Tensor, mind: Mind, notes: _Notes) -> Box:
     box, confidence = mind.locate(picture)
-    if not _is_a_box(box):
+    if not claims.is_a_box(box):
         raise _Refusal(f"the code plate was not found: {box} is no box (y0, x0, y1, x1) within the picture")
     notes.step("look", f"code plate, {confidence:.2f} sure", box)
     return box
@@ -187,30 +173,24 @@ def _report(picture: Tensor, box: Box, mind: Mind, notes: _Notes) -> None:
         notes.step("report", described.text, box)
         raise _Refusal(report, box)
     notes.report, notes.confidence, notes.code_source = report, dict(described.confidence), "look"
-    for claim in CLAIMS:
-        notes.step("report", f"{claim}: {_words(report, claim)}", _region(report, claim))
+    for claim in claims.CLAIMS:
+        notes.step("report", f"{claim}: {claims.words(report, claim)}", claims.region(report, claim))
     notes.step("report", f"action: {report.action}")
 
 
 def _decide(
-    picture: Tensor,
-    box: Box,
-    mind: Mind,
-    notes: _Notes,
-    least: dict[str, float],
-    retries: int,
-    ocr: Callable[[Tensor], Reading | None] | None,
+    picture: Tensor, box: Box, mind: Mind, notes: _Notes, least: dict[str, float], retries: int, ocr: Callable | None
 ) -> Box:
     """The box that the report now rests on, with all claims sure enough; else a refusal."""
-    if _unsure(notes.confidence, least, "code"):
-        notes.step("decide", _doubt(notes, least, "code"), notes.report.code.box)
+    if doubt := _doubt(notes, least, "code"):
+        notes.step("decide", doubt, notes.report.code.box)
         box = _look_nearer(picture, box, mind, notes, retries)
-        if _unsure(notes.confidence, least, "code") and not (ocr and _read(picture, box, notes, ocr)):
-            raise _Refusal(_doubt(notes, least, "code"), notes.report.code.box)
-    for claim in CLAIMS:
-        if claim != "code" and _unsure(notes.confidence, least, claim):
-            raise _Refusal(_doubt(notes, least, claim), _region(notes.report, claim))
-    notes.step("decide", "sure enough of every claim")
+        if (doubt := _doubt(notes, least, "code")) and not (ocr and _read(picture, box, notes, ocr)):
+            raise _Refusal(doubt, notes.report.code.box)
+    for claim in claims.CLAIMS:
+        if claim != "code" and (doubt := _doubt(notes, least, claim)):
+            raise _Refusal(doubt, claims.region(notes.report, claim))
+    notes.step("decide", "sure enough of every claim that is checked")
     return box
 
 
@@ -218,15 +198,15 @@ def _look_nearer(picture: Tensor, box: Box, mind: Mind, notes: _Notes, retries: 
     """Describe again from other boxes; the surest reading of the code stays, and the box it was read in."""
     surest = box
     for times in NEARER[:retries]:
-        near = _about(box, times)
+        near = claims.around(box, times)
         described = mind.describe(picture, near)
         report = _valid(described)
         if isinstance(report, str):
             notes.step("look nearer", f"box times {times}: {report}", near)
             continue
-        confidence = described.confidence.get("code", 0.0)
+        confidence = claims.probability(described.confidence, "code")
         notes.step("look nearer", f"box times {times}: code {report.code.text}, {confidence:.2f} sure", near)
-        if confidence > notes.confidence.get("code", 0.0):
+        if confidence > claims.probability(notes.confidence, "code"):
             notes.read(report.code.text, report.code.box, confidence, "look nearer")
             surest = near
     return surest
@@ -234,7 +214,7 @@ def _look_nearer(picture: Tensor, box: Box, mind: Mind, notes: _Notes, retries: 
 
 def _read(picture: Tensor, box: Box, notes: _Notes, ocr: Callable[[Tensor], Reading | None]) -> bool:
     """Whether an OCR engine has read a code. It is a second reader, with a confidence of its own."""
-    near = _about(box, AROUND)
+    near = claims.around(box, AROUND)
     try:
         reading = ocr(_cut(picture, near))
         if reading is None:
@@ -250,20 +230,21 @@ def _read(picture: Tensor, box: Box, notes: _Notes, ocr: Callable[[Tensor], Read
 
 def _call(seen: Seen, mind: Mind, tools: Tools, notes: _Notes, most_calls: int, seconds: float) -> Action:
     """The policy's action, taken from the result as it was made; a refusal where there is none."""
-    known, action = _facts(seen.report), None
+    known, action = claims.facts(seen.report), None
     for _ in range(most_calls):
         text = mind.call(seen, tuple(notes.results))
         if text == "":
             break
         result = tools.run(text, seconds, known)
-        region = _rests_on(seen.report, result)
-        notes.step("call", str(text), region)
-        notes.step("result", result.text, region)
+        where = claims.region_of_call(seen.report, result.arguments)
+        notes.step("call", str(text), where)
+        notes.step("result", result.text, where)
         notes.results.append(result)
-        if result.ok and result.name == POLICY:
-            action = result.value["action"]
-        if result.ok and result.value == {"found": False, "kind": "unknown", "site": "unknown"}:
-            notes.step("decide", f"{seen.report.code.text} is not in the register", region)
+        found = _found(result)
+        if isinstance(found, Policy):
+            action = found.action
+        if isinstance(found, Asset) and not found.found:
+            notes.step("decide", f"{seen.report.code.text} is not in the register", where)
     else:
         notes.step("decide", f"no more calls: {most_calls} is the most")
     if action is None:
@@ -273,16 +254,13 @@ def _call(seen: Seen, mind: Mind, tools: Tools, notes: _Notes, most_calls: int, 
     return action
 
 
-def _facts(report: Report) -> dict[str, object]:
-    """What the arguments of calls must agree with, by argument name."""
-    sound = isinstance(report.damage, NoDamage)
-    return {
-        "code": report.code.text,
-        "damage": report.damage.kind,
-        "severity": "none" if sound else report.damage.severity,
-        "badge": report.badge.status,
-        "agree": report.badge.status == report.icon.level,
-    }
+def _found(result: Result) -> Policy | Asset | None:
+    """What the house's own tools found; None for other tools, for refused calls, and for records of another form."""
+    form = {POLICY: Policy, REGISTER: Asset}.get(result.name) if result.ok else None
+    try:
+        return form and form.model_validate_json(result.text)
+    except ValueError:
+        return None
 
 
 def _valid(described: Described) -> Report | str:
@@ -295,44 +273,12 @@ def _valid(described: Described) -> Report | str:
         return f"the report is invalid: {' '.join(str(error).split())[:200]}"
 
 
-def _unsure(confidence: dict[str, float], least: dict[str, float], claim: str) -> bool:
-    return claim in least and not confidence.get(claim, 0.0) >= least[claim]  # so NaN is unsure
-
-
 def _doubt(notes: _Notes, least: dict[str, float], claim: str) -> str:
-    said = notes.confidence.get(claim, 0.0)
-    return f"not sure of the {claim} {_words(notes.report, claim)}: {said:.2f} is below {least[claim]:.2f}"
-
-
-def _words(report: Report, claim: str) -> str:
-    """A claim without its box."""
-    return " ".join(getattr(report, claim).model_dump(exclude={"box"}).values())
-
-
-def _region(report: Report, claim: str) -> Box:
-    found = getattr(report, claim)
-    return WHOLE if isinstance(found, NoDamage) else found.box
-
-
-def _rests_on(report: Report, result: Result) -> Box:
-    """One box around all that the arguments of a call were taken from."""
-    boxes = [_region(report, claim) for name in result.arguments for claim in _RESTS_ON.get(name, ())]
-    if not boxes:
-        return WHOLE
-    y0, x0, y1, x1 = zip(*boxes, strict=True)
-    return min(y0), min(x0), max(y1), max(x1)
-
-
-def _is_a_box(box: Box) -> bool:
-    y0, x0, y1, x1 = box
-    return 0 <= y0 < y1 <= 1 and 0 <= x0 < x1 <= 1
-
-
-def _about(box: Box, times: float) -> Box:
-    """A box made larger or smaller about its middle, as far as the picture reaches."""
-    y0, x0, y1, x1 = box
-    y, x, high, wide = (y0 + y1) / 2, (x0 + x1) / 2, (y1 - y0) * times / 2, (x1 - x0) * times / 2
-    return max(0.0, y - high), max(0.0, x - wide), min(1.0, y + high), min(1.0, x + wide)
+    """Why one is not sure of a claim; "" where one is, or where it is not to be checked."""
+    said = claims.probability(notes.confidence, claim)
+    if said >= least.get(claim, 0.0):
+        return ""
+    return f"not sure of the {claim} {claims.words(notes.report, claim)}: {said:.2f} is below {least[claim]:.2f}"
 
 
 def _cut(picture: Tensor, box: Box) -> Tensor:
@@ -342,21 +288,10 @@ def _cut(picture: Tensor, box: Box) -> Tensor:
     return picture[:, int(y0 * height) : math.ceil(y1 * height), int(x0 * width) : math.ceil(x1 * width)]
 
 
-def _thresholds(sure: float | dict[str, float]) -> dict[str, float]:
-    least = dict(sure) if isinstance(sure, dict) else dict.fromkeys(CLAIMS, sure)
-    if unknown := sorted(set(least) - set(CLAIMS)):
-        raise ValueError(f"sure names {', '.join(map(repr, unknown))}; the claims are {', '.join(CLAIMS)}")
-    for claim, value in least.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-            raise ValueError(f"sure of the {claim} is {value!r}; give a probability from 0 to 1, such as {SURE}")
-    return least
-
-
 def _check(picture: Tensor, retries: int, most_calls: int) -> None:
     if not isinstance(picture, Tensor) or picture.ndim != 3:
         got = tuple(picture.shape) if isinstance(picture, Tensor) else type(picture).__name__
         raise ValueError(f"a picture is (C, H, W), one at a time; got {got}")
     if isinstance(retries, bool) or not isinstance(retries, int) or not 0 <= retries <= len(NEARER):
         raise ValueError(f"retries is {retries!r}; there are 0 to {len(NEARER)} nearer looks")
-    if isinstance(most_calls, bool) or not isinstance(most_calls, int) or most_calls < 1:
-        raise ValueError(f"most_calls is {most_calls!r}; give a whole number, 1 or more")
+    _whole(most_calls, "most_calls", "calls")

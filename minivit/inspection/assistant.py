@@ -23,7 +23,7 @@ from minivit.inspection.views import crop, whole
 from minivit.language import Exchange, Pieces, dialogue, generate, left_padded
 from minivit.reports import Box, Report
 
-LIMIT = 120  # tokens of an answer; the longest report takes 64
+LIMIT = 200  # tokens of an answer; a report takes up to 64, and up to 190 where all is spelled in bytes
 
 _CLAIMS = {
     "code": r'"text":"([^"]*)"',
@@ -83,11 +83,16 @@ class Assistant(nn.Module):
         grammar: Grammar | None = None,
         limit: int = LIMIT,
     ) -> Said:
-        """B dialogues whose last answer is open -> B answers, greedily; held to `grammar` where there is one."""
+        """B dialogues whose last answer is open -> B answers, greedily; held to `grammar` where there is one.
+
+        At most `limit` tokens are written, and no more than the context has room for.
+        """
         ids, valid = left_padded([dialogue(self.pieces, turns).ids.tolist() for turns in told], self.pieces.pad)
         language, noting = self.bridge.language, _Noting()
         with torch.inference_mode():
             line = splice(ids, self._in_order(ids, slots), language.table, self.pieces.image, valid)
+            room = language.config.context - line.vectors.shape[1] + 1
+            limit = max(1, min(limit, room))
             written = generate(
                 language, line.vectors, valid=line.valid, limit=limit, stop=[self.pieces.end], choose=noting,
                 allowed=None if grammar is None else grammar.allowed,
@@ -116,8 +121,8 @@ class Assistant(nn.Module):
         if slots is None:
             return []
         marks = (ids == self.pieces.image).sum(dim=1).tolist()
-        near = [None] * len(marks) if slots.near is None else slots.near
-        given = [[far, close] for far, close in zip(slots.whole, near, strict=True)]
+        views = [slots.whole] if slots.near is None else [slots.whole, slots.near]
+        given = list(zip(*views, strict=True))
         return [one for row, count in zip(given, marks, strict=True) for one in row[:count]]
 
 

@@ -53,10 +53,13 @@ class AssistantMind:
         return self.assistant.look(picture[None], torch.tensor([box]))
 
     def _so_far(self, seen: Seen, results: tuple[Result, ...]) -> list[Exchange]:
-        """The inspection up to the question what to look up next; refused calls are told as they were refused."""
+        """The inspection up to the question what to look up next.
+
+        Refused calls are left out: nothing taught the model what to make of them, and it gets the same chance again.
+        """
         told = inspected(words.box(usable(seen.box)), words.report_text(seen.report))
         before = ""
-        for result in results:
+        for result in (result for result in results if result.ok):
             told.append(Exchange(before + words.LOOK_UP, words.call_text(result.name, result.arguments)))
             before = result.text + " "
         return [*told, Exchange(before + words.LOOK_UP)]

@@ -23,6 +23,7 @@ SUM_UP = "Sum up."
 ENOUGH = "nothing"
 UNSEEN = "That cannot be seen."
 """The answer to a question that no picture answers."""
+_NOTED = ("panel", "place", "badge", "sign", "lamps", "label", "code", "damage", "plate")
 
 UNANSWERABLE = (
     "Who installed the panel?", "What is behind the panel?", "How old is the panel?", "What does the panel cost?",
@@ -69,13 +70,16 @@ def notes(scene: Scene, random: Random) -> str:
     """What is to be seen, in words, part by part in any order: the stand-in for a picture that is only text."""
     report, where = panels.report(scene), panels.regions(scene)
     told = [
-        f"panel {scene.colour} {scene.light}", f"place {scene.mount}",
-        f"badge {scene.badge} {scene.badge_shape} {box(report.badge.box)}",
-        f"sign {scene.hazard} {scene.icon_level} {box(report.icon.box)}", f"lamps {scene.lamps_lit}",
-        f"label {scene.label}", f"code {box(where['code'])}",
-    ]  # fmt: skip
+        f"panel:{scene.colour},{scene.light}",
+        f"place:{scene.mount}",
+        f"badge:{scene.badge},{scene.badge_shape},{box(report.badge.box)}",
+        f"sign:{scene.hazard},{scene.icon_level},{box(report.icon.box)}",
+        f"lamps:{scene.lamps_lit}",
+        f"label:{scene.label}",
+        f"code:{box(where['code'])}",
+    ]
     if scene.damage != "none":
-        told.append(f"damage {scene.damage} {scene.severity} {scene.place} {box(report.damage.box)}")
+        told.append(f"damage:{scene.damage},{scene.severity},{scene.place},{box(report.damage.box)}")
     random.shuffle(told)
     return "; ".join(told) + ". "
 
@@ -121,7 +125,7 @@ def hurt(report: Report) -> str:
 
 def pieces() -> Pieces:
     """The pieces of everything that is said here and by the tools. Numbers of two decimals are one piece."""
-    said = [WHERE, REPORT, LOOK_UP, SUM_UP, ENOUGH, UNSEEN, *UNANSWERABLE, *panels.all_captions(), "plate"]
+    said = [WHERE, REPORT, LOOK_UP, SUM_UP, ENOUGH, UNSEEN, *UNANSWERABLE, *panels.all_captions(), "plate:"]
     for number in range(600):
         scene = panels.sample_scene(number)
         report = panels.report(scene)
@@ -129,7 +133,8 @@ def pieces() -> Pieces:
         said += [text for turn in asked(scene) for text in (turn.question, turn.answer)]
         said += [notes(scene, Random(number)), report_text(report), first_call(report), second_call(report)]
         said += [result_text(policy), result_text(asset), summary(report, policy, asset)]
-    return Pieces.of(said, also=[f"{percent / 100:.2f}" for percent in range(101)])
+    keys = [space + key + ":" for key in _NOTED for space in ("", " ")]
+    return Pieces.of(said, also=[*keys, *(f"{percent / 100:.2f}" for percent in range(101))])
 
 
 def _canonical(value: object) -> str:

@@ -11,6 +11,7 @@ from minivit.language.model import (
     rms_norm,
 )
 from minivit.language.pieces import Dialogue, Exchange, Pieces, dialogue
+from minivit.language.reading import readings
 from minivit.language.rotary import Turn, rotary
 from minivit.language.sampling import Sampler, greedy
 from minivit.language.writing import Written, generate, left_padded, stream
@@ -33,6 +34,7 @@ __all__ = [
     "generate",
     "greedy",
     "left_padded",
+    "readings",
     "rms_norm",
     "rotary",
     "stream",

@@ -24,7 +24,7 @@ class Cache:
         self.turns = rotary(torch.arange(length, device=like.device), head_dim, theta)  # of every place, once
         self.keys = [like.new_empty(shape) for _ in range(depth)]
         self.values = [like.new_empty(shape) for _ in range(depth)]
-        self.valid = torch.zeros(batch, length, dtype=torch.bool, device=like.device)
+        self.valid = torch.ones(batch, length, dtype=torch.bool, device=like.device)  # False once padding is read there
         self.length, self.filled, self.padded = length, 0, False
 
     @classmethod
@@ -73,8 +73,9 @@ def may_read(
     if cache is not None:
         if len(cache.valid) != batch:
             raise ValueError(f"the cache is for {len(cache.valid)} texts; got {batch}")
-        cache.padded |= valid is not None and not bool(valid.all())
-        cache.valid[:, read : read + count] = True if valid is None else valid
+        if valid is not None:
+            cache.padded |= not bool(valid.all())
+            cache.valid[:, read : read + count] = valid
     padded = cache.padded if cache is not None else valid is not None
     before = torch.ones(count, read + count, dtype=torch.bool, device=device).tril(read) if count > 1 else None
     if not padded:

@@ -87,6 +87,20 @@ class RMSNorm(nn.Module):
         return F.rms_norm(x, self.weight.shape, self.weight.to(x.dtype), self.eps)
 
 
+def attend_one(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+    """`attend_fast` where one token of each text asks: to look at what is given would take as long as the attention.
+
+    (B, kv_heads, groups, head_dim), twice (B, kv_heads, S, head_dim), (B, 1, 1, S) -> the shape of q.
+    """
+    if v.dtype != torch.bfloat16 or v.device.type != "cpu":
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    # a CPU's fused kernel is slow in bfloat16; float32 copies of four texts at a time stay in the processor's cache
+    masks = [None] * len(q) if mask is None else mask.split(4)
+    parts = zip(q.split(4), k.split(4), v.split(4), masks, strict=False)
+    each = [F.scaled_dot_product_attention(*(t.float() for t in part), attn_mask=read) for *part, read in parts]
+    return torch.cat(each).to(v.dtype)
+
+
 class CausalAttention(nn.Module):
     """Attention whose query heads share keys and values in groups: (B, T, D) -> (B, T, D). No biases."""
 
@@ -115,8 +129,7 @@ class CausalAttention(nn.Module):
         The queries of a group stand below each other as rows of one product, so keys and values are never copied.
         """
         groups, count = self.heads // self.kv_heads, q.shape[2]
-        # one token's attention takes no longer than `attend_fast` takes to look at what it is given
-        attend = attend_fast if count > 1 else F.scaled_dot_product_attention
+        attend = attend_fast if count > 1 else attend_one
         if groups == 1:
             return attend(q, k, v, mask)
         rows = q.reshape(len(q), self.kv_heads, groups * count, self.head_dim)
@@ -204,6 +217,7 @@ class Language(nn.Module):
         vectors = _halved(vectors)
         places, mask = may_read(vectors.shape[:2], valid, cache, vectors.device)
         turn = rotary(places, self.config.head_dim, self.config.theta) if cache is None else cache.turns.at(places)
+        turn = turn.to(vectors.dtype)
         for number, block in enumerate(self.blocks):
             keep = None if cache is None else partial(cache.extended, number)
             vectors = block(vectors, turn, mask, keep)

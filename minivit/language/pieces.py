@@ -53,7 +53,7 @@ class Pieces:
         try:
             left = text.encode()
         except UnicodeEncodeError as error:
-            raise ValueError(f"half a letter stands at place {error.start}: the text was cut or decoded wrong") from None
+            raise ValueError(f"half a letter stands at place {error.start}: the text was cut or misread") from None
         found, at = [], 0
         while at < len(left):
             sizes = range(min(self._longest, len(left) - at), 1, -1)

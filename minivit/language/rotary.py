@@ -20,8 +20,11 @@ class Turn(NamedTuple):
 
     def __call__(self, x: Tensor) -> Tensor:
         """(B, heads, T, head_dim) -> the same shape."""
-        cos, sin = (self.cos, self.sin) if x.dtype == self.cos.dtype else (self.cos.to(x.dtype), self.sin.to(x.dtype))
-        return torch.addcmul(x * cos, x.roll(x.shape[-1] // 2, -1), sin)
+        return torch.addcmul(x * self.cos, x.roll(x.shape[-1] // 2, -1), self.sin)
+
+    def to(self, dtype: torch.dtype) -> "Turn":
+        """The same for queries and keys of this type."""
+        return Turn(self.cos.to(dtype), self.sin.to(dtype))
 
     def at(self, places: Tensor | slice) -> "Turn":
         """A table of all places -> the turn of these, a slice or (B, T)."""

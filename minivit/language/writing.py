@@ -12,6 +12,7 @@ from torch import Tensor
 from minivit.language.cache import Cache
 from minivit.language.model import Language
 from minivit.language.sampling import greedy
+from minivit.language.stepping import Step, stepping
 from minivit.patches import _whole
 
 Choice = Callable[[Tensor], Tensor]  # (B, V) logits -> (B,) ids
@@ -69,13 +70,12 @@ def stream(
     if valid is not None and not bool(valid[:, -1].all()):
         row = int((~valid[:, -1]).nonzero()[0, 0])
         raise ValueError(f"prompt {row} of {batch} ends in padding: pad on the left (see `left_padded`)")
-    again = cache is False
-    cache = None if again else _room(model, cache, batch, count, limit)
+    cache = None if cache is False else _room(model, cache, batch, count, limit)
+    step = _from_the_start(model, prompt, valid) if cache is None else stepping(model, cache)
     written = torch.empty(batch, limit, dtype=torch.int64, device=prompt.device)
     done = torch.zeros(batch, dtype=torch.bool, device=prompt.device)
-    vectors = prompt
+    logits = model.head(model.read(prompt, valid, cache)[:, -1])
     for n in range(limit):
-        logits = model.head(model.read(vectors, valid, cache)[:, -1])
         if allowed is not None:
             logits = _held(logits, allowed(written[:, :n]), n)
         chosen = choose(logits)
@@ -86,12 +86,8 @@ def stream(
         yield chosen
         if len(stops) and bool(done.all()):
             return
-        new = model.table(chosen[:, None])
-        if again:
-            vectors = torch.cat([vectors, new], dim=1)
-            valid = None if valid is None else torch.cat([valid, valid[:, -1:]], dim=1)
-        else:
-            vectors, valid = new, None
+        if n + 1 < limit:
+            logits = step(chosen)
 
 
 def generate(
@@ -135,6 +131,18 @@ def _room(model: Language, cache: Cache | bool, batch: int, count: int, limit: i
             f"fewer slots an image (see `bridge.Budget`)"
         )
     return cache if isinstance(cache, Cache) else Cache.of(model, batch, needed)
+
+
+def _from_the_start(model: Language, vectors: Tensor, valid: Tensor | None) -> Step:
+    """Without a cache: the prompt and all that was written are read again for each token."""
+
+    def step(ids: Tensor) -> Tensor:
+        nonlocal vectors, valid
+        vectors = torch.cat([vectors, model.table(ids[:, None])], dim=1)
+        valid = None if valid is None else torch.cat([valid, valid[:, -1:]], dim=1)
+        return model.head(model.read(vectors, valid)[:, -1])
+
+    return step
 
 
 def _held(logits: Tensor, allowed: Tensor, n: int) -> Tensor:

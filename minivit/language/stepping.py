@@ -1,0 +1,78 @@
+"""Stepping: the token just written passes through the model, and tells what may come next.
+
+Legend: B texts, D width, V vocabulary, kv_heads key and value heads, heads query heads.
+
+`plain_step` is `Language.read` of one token. In a small model such a token is some twenty sums a block, each so short
+that calling a module takes as long as the sum. `fast_step` therefore takes the weights out of their modules once and
+does the same sums in one function. It is equal to the plain one, gives no gradients, and knows no parts but our own:
+`stepping` takes it where it fits.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from minivit.language.cache import Cache, may_read
+from minivit.language.model import CausalAttention, CausalBlock, Language, RMSNorm, SwiGLU
+
+Step = Callable[[Tensor], Tensor]  # (B,) ids just written -> (B, V) logits of what comes next
+
+OWN = (Language, CausalBlock, CausalAttention, SwiGLU, RMSNorm, nn.ModuleList, nn.Embedding, nn.Linear)
+
+
+def stepping(model: Language, cache: Cache) -> Step:
+    """The quick step where the model has only parts of its own, to which nobody listens; else the plain one."""
+    own = isinstance(model, Language) and all(map(_is_own, model.modules()))
+    autocast = torch.is_autocast_enabled(cache.valid.device.type)
+    return fast_step(model, cache) if own and not autocast else plain_step(model, cache)
+
+
+def _is_own(part: nn.Module) -> bool:
+    listened = part._forward_hooks or part._forward_pre_hooks
+    return type(part) in OWN and not listened and not (type(part) is nn.Linear and part.bias is not None)
+
+
+def plain_step(model: Language, cache: Cache) -> Step:
+    """`read` with a cache, one token at a time."""
+    return lambda ids: model.head(model.read(model.table(ids[:, None]), None, cache)[:, -1])
+
+
+def fast_step(model: Language, cache: Cache) -> Step:
+    """The same for weights as they are now, without a module's call. Norms are computed in float32 or wider."""
+    c, table, head = model.config, model.table.weight, model.head.weight
+    wide = torch.promote_types(table.dtype, torch.float32)
+    least = torch.tensor((c.width * c.eps) ** 0.5, dtype=wide, device=table.device)
+
+    def scale(norm: RMSNorm) -> Tensor:
+        return norm.weight.to(wide) * c.width**0.5
+
+    def normed(x: Tensor, scale: Tensor) -> Tensor:
+        # x sqrt(D) / sqrt(|x|^2 + D eps), whose root is a hypotenuse: three sums instead of six
+        length = torch.hypot(torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=wide), least)
+        return (x / length * scale).to(x.dtype)
+
+    last = scale(model.norm)
+    blocks = [
+        (scale(block.norm1), block.attention, block.attention.qkv.weight, block.attention.out.weight.T,
+         scale(block.norm2), block.mlp.gate_up.weight, block.mlp.down.weight.T)
+        for block in model.blocks
+    ]  # fmt: skip
+
+    def step(ids: Tensor) -> Tensor:
+        x, batch = F.embedding(ids, table), len(ids)  # (B, D)
+        places, mask = may_read((batch, 1), None, cache, x.device)
+        turn = cache.turns.at(places).to(x.dtype)
+        for number, (scale1, attention, qkv, out, scale2, gate_up, down) in enumerate(blocks):
+            parts = F.linear(normed(x, scale1), qkv).view(batch, -1, 1, c.head_dim)
+            asking, v = parts.split_with_sizes((c.heads + c.kv_heads, c.kv_heads), dim=1)
+            q, k = turn(asking).split_with_sizes((c.heads, c.kv_heads), dim=1)
+            read = attention.grouped(q, *cache.extended(number, k, v), mask)
+            x = torch.addmm(x, read.view(batch, -1), out)
+            gate, up = F.linear(normed(x, scale2), gate_up).chunk(2, dim=-1)
+            x = torch.addmm(x, F.silu(gate) * up, down)
+        cache.advance(1)
+        return F.linear(normed(x, last), head)
+
+    return step
