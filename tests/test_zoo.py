@@ -76,6 +76,20 @@ def test_the_panels_clip_is_as_good_as_promised():
     assert scores["recall@1, phrasing 0"]["value"] >= 0.97 and scores["damage"]["value"] >= 0.97
 
 
+def test_the_language_model_answers_from_notes_and_guesses_without_them():
+    scores = zoo.card("panels-language")["scores"]
+    for topic in speaking.topics():
+        told, blind = scores[topic], scores[f"{topic}, without notes"]
+        assert told["value"] >= 0.95 and blind["value"] <= told["chance"] + 0.05, topic
+
+
+def test_the_assistant_is_as_good_as_promised_and_blind_without_its_picture():
+    scores = zoo.card("panels-assistant")["scores"]
+    assert scores["code exact"]["value"] >= 0.95 and scores["damage kind"]["value"] >= 0.95
+    assert scores["code exact"]["chance"] <= 0.01 and scores["damage kind"]["chance"] <= 0.35
+    assert scores["schema valid"]["value"] == 1
+
+
 def test_what_is_loaded_is_float32_evaluated_and_reads_captions():
     model, tokenizer, card = zoo.load("clip-panels")
     assert not model.training and {w.dtype for w in model.parameters()} == {torch.float32}

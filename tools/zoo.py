@@ -54,7 +54,7 @@ def panels_language() -> dict:
     model, start = speaking.language(pieces), time.process_time()
     batches = speaking.texts(pieces, [panels.sample_scene(number) for number in range(scenes)], batch, seed)
     history = train(
-        model, batches, speaking.spoken, steps=steps, optimizer=muon(model, 0.02, 3e-3), every=steps // 6,
+        model, batches, speaking.spoken, steps=steps, optimizer=muon(model, 0.02, 3e-3), every=steps // 12,
         progress=False, on_report=lambda step, model: _said(step, speaking.glimpse(model, pieces)),
         checkpoint=WORK / "panels-language.safetensors",
     )  # fmt: skip

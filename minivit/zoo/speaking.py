@@ -26,11 +26,17 @@ WIDTH, CONTEXT = 128, 384
 
 
 def language(pieces: Pieces) -> Language:
-    """A fresh one, 0.8 million weights."""
+    """A fresh one, 0.8 million weights.
+
+    Its table starts with vectors of about length 1. With the usual, five times shorter ones, what the blocks add soon
+    drowns which word a token is, and rare words such as colours are learnt last, or never.
+    """
     config = LanguageConfig(
         pieces.vocabulary, CONTEXT, WIDTH, depth=4, heads=4, kv_heads=2, hidden=352, theta=1_000.0, tied=True
     )
-    return Language(config)
+    model = Language(config)
+    torch.nn.init.normal_(model.table.weight, std=WIDTH**-0.5)
+    return model
 
 
 def chat(scene: Scene, random: Random, seen: bool, count: int = 10) -> list[Exchange]:
@@ -41,6 +47,19 @@ def chat(scene: Scene, random: Random, seen: bool, count: int = 10) -> list[Exch
             question = random.choice(words.UNANSWERABLE[: words.KNOWN_UNANSWERABLE])
             asked[place] = Exchange(question, words.UNSEEN)
     return _shown(asked, scene, random, seen)
+
+
+def looked_up(chat: list[Exchange], random: Random, count: int = 4) -> list[Exchange]:
+    """A chat about notes, with a few questions put in that name a key of the notes and ask for what stands there.
+
+    To find a word by its key is what all other questions need too, and here nothing else is needed.
+    """
+    noted = chat[0].question.rpartition(". ")[0].split("; ")
+    told = dict(note.partition(",[")[0].split(":", 1) for note in noted if ":[" not in note)
+    asked = [Exchange(f"What is noted on {key}:", told[key]) for key in random.sample(sorted(told), count)]
+    for one in asked:
+        chat.insert(random.randrange(1, len(chat) + 1), one)
+    return chat
 
 
 def inspection(scene: Scene, random: Random, seen: bool) -> list[Exchange]:
@@ -108,7 +127,7 @@ def texts(pieces: Pieces, scenes: Sequence[Scene], batch: int, seed: int) -> Shu
     its key, which chats alone teach it in fewer steps.
     """
     random = Random(f"texts {seed}")
-    chats = padded([dialogue(pieces, chat(scene, random, False)) for scene in scenes])
+    chats = padded([dialogue(pieces, looked_up(chat(scene, random, False), random)) for scene in scenes])
     return Shuffled(*chats, batch=batch, seed=seed)
 
 
