@@ -45,6 +45,15 @@ def test_a_whole_is_sixteen_slots_and_a_crop_twelve(assistant, pictures):
     assert damage.shape == (3, 64, 64) and damage.min() >= 0 and damage.max() <= 1
 
 
+def test_of_a_wide_picture_the_middle_is_seen(assistant, pictures):
+    wide = torch.zeros(1, 3, 128, 200, dtype=torch.uint8)
+    wide[..., 36:164] = pictures[:1]
+    for one, other in zip(assistant.look(wide, BOXES[:1]), assistant.look(pictures[:1], BOXES[:1]), strict=True):
+        assert torch.allclose(one, other, atol=1e-4)
+    off = assistant.look(wide.roll(30, -1), BOXES[:1])
+    assert not torch.allclose(off.near, assistant.look(pictures[:1], BOXES[:1]).near, atol=1e-2)
+
+
 def test_damage_is_drawn_patch_by_patch(assistant, pictures):
     """The 8 x 8 numbers of a token are the pixels of its patch, row by row."""
     seen = assistant.bridge.look(assistant_views(pictures))
@@ -144,6 +153,12 @@ def test_the_loop_runs_it_and_its_calls_are_held_to_the_list(assistant, pictures
         assert result.name in assisting.TOOLS.names
     unsure = inspect(pictures[0], mind, assisting.TOOLS, sure=1.0, retries=1)
     assert unsure.refused and unsure.action == "verify" and not unsure.results
+
+
+def test_the_loop_wants_a_square(assistant, pictures):
+    mind = AssistantMind(assistant, assisting.TOOLS)
+    with pytest.raises(ValueError, match=r"square pictures; got 128 x 100 pixels: .*views.square"):
+        inspect(pictures[0, :, :, :100], mind, assisting.TOOLS)
 
 
 def test_the_context_limits_what_is_written(assistant, pictures):

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from minivit.bridge import Bridge, splice
 from minivit.inspection import words
 from minivit.inspection.grammar import Grammar
-from minivit.inspection.views import crop, whole
+from minivit.inspection.views import crop, square, whole
 from minivit.language import Exchange, Pieces, dialogue, generate, left_padded
 from minivit.reports import Box, Report
 
@@ -64,7 +64,11 @@ class Assistant(nn.Module):
 
     @torch.no_grad()
     def look(self, pictures: Tensor, boxes: Tensor | None = None) -> Slots:
-        """(B, 3, H, W) and, for a crop too, (B, 4) -> `Slots`."""
+        """(B, 3, H, W) and, for a crop too, (B, 4) -> `Slots`.
+
+        Of a picture that is not square its middle is seen, and boxes are fractions of that (see `views.square`).
+        """
+        pictures = square(pictures)
         far = self.bridge.slots(self.bridge.look(whole(pictures)))
         return Slots(far, None if boxes is None else self.bridge.slots(self.bridge.look(crop(pictures, boxes))))
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from minivit.inspection import words
 from minivit.inspection.agent import Described, Located, Seen
-from minivit.inspection.assistant import Assistant, confidence, inspected, usable
+from minivit.inspection.assistant import Assistant, Slots, confidence, inspected, usable
 from minivit.inspection.grammar import Grammar
 from minivit.inspection.tools import Result, Tools
 from minivit.language import Exchange
@@ -26,7 +26,7 @@ class AssistantMind:
 
     def locate(self, picture: Tensor) -> Located:
         """(C, H, W) -> where the code plate is; how likely these very four numbers were, which is seldom near 1."""
-        boxes, said = self.assistant.locate(self.assistant.look(picture[None]))
+        boxes, said = self.assistant.locate(self._slots(picture))
         return Located(tuple(boxes[0].tolist()), math.prod(said.shares[0]))
 
     def describe(self, picture: Tensor, box: Box) -> Described:
@@ -49,8 +49,14 @@ class AssistantMind:
         told.append(Exchange(words.SUM_UP))
         return self.assistant.say([told], self._slots(seen.picture, seen.box)).texts[0]
 
-    def _slots(self, picture: Tensor, box: Box):
-        return self.assistant.look(picture[None], torch.tensor([box]))
+    def _slots(self, picture: Tensor, box: Box | None = None) -> Slots:
+        """What is seen of a square picture: of another, boxes would be fractions of a part of it only."""
+        if picture.shape[-2] != picture.shape[-1]:
+            raise ValueError(
+                f"the assistant looks at square pictures; got {picture.shape[-2]} x {picture.shape[-1]} pixels: pass "
+                f"its middle, views.square(picture)"
+            )
+        return self.assistant.look(picture[None], None if box is None else torch.tensor([box]))
 
     def _so_far(self, seen: Seen, results: tuple[Result, ...]) -> list[Exchange]:
         """The inspection up to the question what to look up next.

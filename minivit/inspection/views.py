@@ -26,8 +26,14 @@ class Views(NamedTuple):
     near: Tensor  # (B, C, 32, 96)
 
 
+def square(pictures: Tensor) -> Tensor:
+    """(B, C, H, W) -> (B, C, S, S): the largest square in the middle, whose fractions all boxes are."""
+    side = min(pictures.shape[-2:])
+    return images.fit(pictures, side, side)
+
+
 def whole(pictures: Tensor) -> Tensor:
-    """(B, C, H, W) uint8 or floating -> (B, C, 64, 64) in [0, 1]: the largest square in the middle, made small."""
+    """(B, C, H, W) uint8 or floating -> (B, C, 64, 64) in [0, 1]: the `square`, made small."""
     return images.to_float(images.fit(pictures, *WHOLE))
 
 

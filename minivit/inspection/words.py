@@ -125,7 +125,7 @@ def hurt(report: Report) -> str:
 
 def pieces() -> Pieces:
     """The pieces of everything that is said here and by the tools. Numbers of two decimals are one piece."""
-    said = ["What is noted on", WHERE, REPORT, LOOK_UP, SUM_UP, ENOUGH, UNSEEN, *UNANSWERABLE, *panels.all_captions(), "plate:"]
+    said = ["What is noted on", WHERE, REPORT, LOOK_UP, SUM_UP, ENOUGH, UNSEEN, *UNANSWERABLE, *panels.all_captions()]
     for number in range(600):
         scene = panels.sample_scene(number)
         report = panels.report(scene)
