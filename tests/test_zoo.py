@@ -135,7 +135,7 @@ def test_what_is_kept_is_what_is_loaded(copied):
     assert again.card == told == json.loads((copied / "clip-panels.json").read_text())
     for name, value in model.state_dict().items():
         assert torch.equal(value, again.model.state_dict()[name])
-    assert sorted(path.suffix for path in copied.iterdir()) == [".json", ".safetensors"]
+    assert {path.suffix for path in copied.iterdir()} == {".json", ".safetensors"}, "no part is left over"
 
 
 # ---- the recipe ----------------------------------------------------------------------------------------------------

@@ -99,6 +99,7 @@ def panels_assistant() -> dict:
         "data": f"{count} scenes of minivit.panels, training combinations and codes alone",
         "steps": sum(steps), "dialogues a step": 64, "seed": seed, "stages": list(steps),
         "tower": {"scenes": count, "steps": 4_000, "pictures a step": 96}, "dialogues about": scenes,
+        "seconds are": "those of the two stages; the tower before them takes about 25 minutes of one core",
         **_spent(second, start), "pieces": list(trained.tokenizer.pieces),
     }  # fmt: skip
     card["seconds"] += round(first.seconds[-1])
