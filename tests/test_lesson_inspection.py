@@ -65,7 +65,35 @@ def test_what_the_lesson_says_of_the_readers_is_so():
         return [run["read"][-1] for run in figures.readers(RECORD, view, size)]
 
     assert max(ends("whole", 128)) < 0.01 and min(ends("near", 128)) > 0.95
-    assert min(ends("near", 64)) > 0.6 and max(ends("near", 64)) < 0.9 < min(ends("near", 96))
+    small = ends("near", 64)
+    assert min(small) > 0.7, "the pixels of the whole picture nearly suffice once they are enlarged"
+    assert sum(small) / len(small) < 0.9 < min(ends("near", 96))
+    engine, mine = ([row["read"] for row in RECORD[name]] for name in ("engine", "sizes"))
+    assert engine == sorted(engine) and engine[0] < 0.5 < 0.9 < engine[-1]
+    assert mine[0] < 0.1 and min(mine[1:]) > 0.95
+
+
+def test_what_the_lesson_says_of_the_assistant_is_so():
+    told = RECORD["cards"]["columns"]
+    assert all(told[name]["schema valid"] == told[name]["tool"] == 1 for name in told)
+    assert told["the usual report"]["action"] > 0.4 > told["another's picture"]["action"]
+    fall = RECORD["cards"]["waterfall"]
+    gains = {name: share - fall["as it is"] for name, share in fall.items()}
+    assert gains["perfect badge"] > 5 * max(gains["perfect code"], gains["perfect damage"], gains["perfect icon"])
+    sure, right = zip(*RECORD["cards"]["sure"]["judge"], strict=True)
+    for claim in claims.CLAIMS:
+        mean, share = (sum(one[claim] for one in part) / len(part) for part in (sure, right))
+        assert mean == pytest.approx(share, abs=0.015), "as sure as it is right"
+    chosen = inspecting.thresholds(*zip(*RECORD["cards"]["sure"]["choose"], strict=True), 0.99)
+    through = [all(one[claim] >= least for claim, least in chosen.items()) for one in sure]
+    kept = [all(good.values()) for good, passed in zip(right, through, strict=True) if passed]
+    assert set(chosen) == set(claims.CLAIMS) and len(kept) < len(sure) / 2 and sum(kept) / len(kept) > 0.99
+    one, nearer, engine = RECORD["fallback"]
+    assert nearer["answered"] - one["answered"] > 10 and nearer["code right"] - one["code right"] <= 1
+    assert engine["code right"] - nearer["code right"] <= 2
+    known = {row["name"]: all(row["confidence"][c] >= least for c, least in chosen.items()) for row in RECORD["photos"]}
+    assert [name for name, passed in known.items() if passed] == ["coins"]
+    assert all(row["refused"] == row["count"] for row in RECORD["asked"] if row["trained"])
 
 
 @pytest.mark.slow
