@@ -193,5 +193,5 @@ def photograph(picture: Tensor, found: Inspection, others: Sequence[float], pane
 
 def _shares(axes) -> None:
     axes.set_ylim(-0.03, 1.03)
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g}%")
     axes.grid(axis="y")
