@@ -194,7 +194,7 @@ def _parsed(text: str) -> tuple[str, dict]:
 
 
 def _agree(name: str, arguments: dict, known: dict) -> None:
-    for argument in arguments.keys() & known.keys():
+    for argument in (name for name in arguments if name in known):  # in the call's order, not a set's
         if (type(arguments[argument]), arguments[argument]) != (type(known[argument]), known[argument]):
             raise Refused(
                 f"{name} was not called: {argument} is {_short(arguments[argument])} in the call but "
