@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minivit import panels
-from minivit.inspection import scores, words
+from minivit.inspection import scores, whatif, words
 from minivit.reports import Report
 
 TRUE = [panels.report(panels.sample_scene(seed, "test")) for seed in range(60)]
@@ -55,6 +55,19 @@ def test_codes_are_counted_by_edits():
     assert scores.code([None], true)["code error rate"] == (5, 5)
 
 
+def test_signs_are_counted_one_by_one():
+    def other(level):
+        return "ok" if level != "ok" else "warning"
+
+    said = [
+        changed(TRUE[0], badge=TRUE[0].badge.model_dump() | {"status": other(TRUE[0].badge.status)}),
+        changed(TRUE[1], icon=TRUE[1].icon.model_dump() | {"level": other(TRUE[1].icon.level)}),
+        TRUE[2],
+        None,
+    ]
+    assert scores.signs(said, TRUE[:4]) == {"badge": (2, 4), "hazard": (3, 4), "level": (2, 4)}
+
+
 @pytest.mark.parametrize(
     ("one", "other", "count"),
     [("", "", 0), ("abc", "abc", 0), ("", "abc", 3), ("kitten", "sitting", 3), ("ab", "ba", 2)],
@@ -92,26 +105,40 @@ def test_the_prior_looks_at_nothing():
 
 def test_the_waterfall_finds_the_stage_at_fault():
     wrong_codes = [changed(one, code=one.code.model_dump() | {"text": "A0-00"}) for one in TRUE]
-    told = scores.waterfall(wrong_codes, TRUE)
+    told = whatif.waterfall(wrong_codes, TRUE)
     assert (
         told["as it is"] == 0 and told["perfect code"] == 1 and told["perfect badge"] == 0 and told["everything"] == 1
     )
     wrong_badges = [changed(one, badge=one.badge.model_dump() | {"status": "ok"}) for one in TRUE]
-    told = scores.waterfall(wrong_badges, TRUE)
+    told = whatif.waterfall(wrong_badges, TRUE)
     assert told["as it is"] < 0.8 and told["perfect badge"] == 1 and told["perfect code"] == told["as it is"]
-    assert scores.waterfall([None] * len(TRUE), TRUE)["as it is"] == 0
+    assert whatif.waterfall([None] * len(TRUE), TRUE)["as it is"] == 0
+
+
+def test_two_faults_can_hide_each_other():
+    calm = [one for one in TRUE if one.damage.kind == "none"]
+    verify = next(one for one in calm if one.action == "verify")  # badge and level differ
+    badge, level = verify.badge.status, verify.icon.level
+    swapped = changed(
+        verify, badge=verify.badge.model_dump() | {"status": level}, icon=verify.icon.model_dump() | {"level": badge}
+    )
+    told, fall = whatif.mended([swapped], [verify]), whatif.waterfall([swapped], [verify])
+    assert fall["as it is"] == 1 and fall["perfect icon"] == fall["perfect badge"] == 0 and fall["everything"] == 1
+    assert told == {"code": (0, 0), "badge": (0, 1), "icon": (0, 1), "damage": (0, 0)}
+    wrong = changed(verify, badge=verify.badge.model_dump() | {"status": level})
+    assert whatif.mended([wrong], [verify])["badge"] == (1, 0)
 
 
 def test_the_house_rule_is_that_of_the_scenes():
-    assert all(scores.by_rule(one) == one.action for one in TRUE)
+    assert all(whatif.by_rule(one) == one.action for one in TRUE)
 
 
 def test_the_abstention_curve_and_its_threshold():
     sure, right = [0.9, 0.8, 0.8, 0.3], [True, True, False, False]
-    assert scores.refusals(sure, right) == [(0.3, 1.0, 0.5), (0.8, 0.75, pytest.approx(2 / 3)), (0.9, 0.25, 1.0)]
-    assert scores.threshold(sure, right, 0.99) == 0.9 and scores.threshold(sure, right, 0.5) == 0.3
+    assert whatif.refusals(sure, right) == [(0.3, 1.0, 0.5), (0.8, 0.75, pytest.approx(2 / 3)), (0.9, 0.25, 1.0)]
+    assert whatif.threshold(sure, right, 0.99) == 0.9 and whatif.threshold(sure, right, 0.5) == 0.3
     with pytest.raises(ValueError, match="not even the surest"):
-        scores.threshold([0.9, 0.1], [False, True], 0.9)
+        whatif.threshold([0.9, 0.1], [False, True], 0.9)
 
 
 def test_as_many_as_there_are_true_ones():

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minivit import panels, zoo
-from minivit.inspection import claims, scores, words
+from minivit.inspection import claims, scores, whatif, words
 from minivit.inspection.agent import inspect
 from minivit.inspection.grammar import Grammar
 from minivit.inspection.scores import parsed
@@ -96,6 +96,15 @@ def test_what_the_lesson_says_of_the_assistant_is_so():
     assert all(row["refused"] == row["count"] for row in RECORD["asked"] if row["trained"])
 
 
+@pytest.mark.parametrize("line", ["damage kind", "code exact", "badge", "hazard", "level", "action", "tool arguments"])
+def test_who_sees_no_picture_of_it_falls_to_the_usual_report(line):
+    told = RECORD["cards"]["columns"]
+    usual = told["the usual report"][line]
+    for blind in ("another's picture", "no picture"):
+        assert told[blind][line] < usual + 0.1, blind
+    assert told["assistant"][line] > usual + 0.3
+
+
 @pytest.mark.slow
 def test_a_short_run_comes_out_as_recorded():
     told, again = RECORD["short"], tool().short()
@@ -117,7 +126,7 @@ def test_confidences_and_accuracy_belong_together():
         assert len(pairs) == tool().JUDGED
         for claim in claims.CLAIMS:
             sure, right = [one[claim] for one, _ in pairs], [good[claim] for _, good in pairs]
-            assert scores.refusals(sure, right)[0][1:] == (1.0, sum(right) / len(right))
+            assert whatif.refusals(sure, right)[0][1:] == (1.0, sum(right) / len(right))
 
 
 @pytest.mark.slow
@@ -287,9 +296,9 @@ def test_the_exercises_threshold_is_the_librarys(pairs):
     mine = EXERCISES["threshold"].reference(list(sure), list(right), 0.7)
     if mine is None:
         with pytest.raises(ValueError, match="not even the surest"):
-            scores.threshold(sure, right, 0.7)
+            whatif.threshold(sure, right, 0.7)
     else:
-        assert scores.threshold(sure, right, 0.7) == mine
+        assert whatif.threshold(sure, right, 0.7) == mine
 
 
 def test_figures_have_words_on_their_axes():

@@ -3,12 +3,12 @@
 Legend: B pictures, H W pixels of the whole view.
 
 A report may be right about a crack and wrong about the code; a valid one may be all wrong. So damage, code and action
-are scored apart, each beside what someone scores who never saw the picture. The waterfall puts perfect outputs in for
-one stage at a time: what is still wrong then is the fault of the others.
+are scored apart, each beside what someone scores who never saw the picture, and the signs that an action hangs on are
+counted one by one.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -16,7 +16,6 @@ from torch import Tensor
 
 from minivit.evaluate import Score
 from minivit.inspection import words
-from minivit.panels import right_action
 from minivit.reports import NoDamage, Report, overlap
 
 Reports = Sequence[Report | None]  # None: what was written is no report
@@ -42,9 +41,9 @@ def damage(said: Reports, true: Sequence[Report]) -> dict[str, Counted]:
 
     A box counts with its intersection over union, and with 0 where the kind is wrong.
     """
-    kinds = [(_kind(one), _kind(other)) for one, other in _pairs(said, true)]
+    kinds = [(_kind(one), _kind(other)) for one, other in pairs(said, true)]
     right = sum(one == other != "none" for one, other in kinds)
-    hurt = [(one, other) for one, other in _pairs(said, true) if _kind(other) != "none"]
+    hurt = [(one, other) for one, other in pairs(said, true) if _kind(other) != "none"]
     found = [(one.damage, other.damage) for one, other in hurt if _kind(one) == _kind(other)]
     return {
         "damage precision": Counted(right, sum(one not in ("none", None) for one, _ in kinds)),
@@ -68,7 +67,7 @@ def masks(said: Tensor, true: Tensor) -> dict[str, Counted]:
 
 def code(said: Reports, true: Sequence[Report]) -> dict[str, Counted]:
     """Codes read without a fault, and the edits that the others need, of all letters."""
-    read = [("" if one is None else one.code.text, other.code.text) for one, other in _pairs(said, true)]
+    read = [("" if one is None else one.code.text, other.code.text) for one, other in pairs(said, true)]
     wrong = sum(edits(one, other) for one, other in read)
     return {
         "code exact": Counted(sum(one == other for one, other in read), len(read)),
@@ -76,14 +75,23 @@ def code(said: Reports, true: Sequence[Report]) -> dict[str, Counted]:
     }
 
 
+def signs(said: Reports, true: Sequence[Report]) -> dict[str, Counted]:
+    """Badges, hazards and the levels on their icons: what the action is decided from, besides the damage."""
+    read = [(_fields(one), _fields(other)) for one, other in pairs(said, true)]
+    return {
+        name: Counted(sum(one.get(name) == other[name] for one, other in read), len(read))
+        for name in ("badge", "hazard", "level")
+    }
+
+
 def action(said: Reports, true: Sequence[Report]) -> dict[str, Counted]:
     """Valid reports, their fields, their actions. Fields are all words of a report; F1 counts each alike."""
     right = named = there = 0
-    for one, other in _pairs(said, true):
+    for one, other in pairs(said, true):
         mine, theirs = _fields(one), _fields(other)
         right += sum(theirs.get(name) == value for name, value in mine.items())
         named, there = named + len(mine), there + len(theirs)
-    acts = [(None if one is None else one.action, other.action) for one, other in _pairs(said, true)]
+    acts = [(None if one is None else one.action, other.action) for one, other in pairs(said, true)]
     return {
         "schema valid": Counted(sum(one is not None for one in said), len(said)),
         "field F1": Counted(right, max(1, named + there) / 2),
@@ -101,32 +109,7 @@ def calls(said: Sequence[str], true: Sequence[Report]) -> dict[str, Counted]:
 
 def right(said: Reports, true: Sequence[Report]) -> list[bool]:
     """Whether all the words of each report are right: then it need not have been refused. Boxes are left out."""
-    return [_fields(one) == _fields(other) for one, other in _pairs(said, true)]
-
-
-def refusals(sure: Sequence[float], right: Sequence[bool]) -> list[tuple[float, float, float]]:
-    """How sure each report was, and whether it is right -> (threshold, share answered, share right of those), rising.
-
-    The abstention curve: every confidence is a threshold in turn, and what is below it goes to a person.
-    """
-    order = sorted(zip(sure, right, strict=True), reverse=True)
-    told, hits = [], 0
-    for count, (one, good) in enumerate(order, start=1):
-        hits += good
-        if count == len(order) or order[count][0] < one:
-            told.append((one, count / len(order), hits / count))
-    return told[::-1]
-
-
-def threshold(sure: Sequence[float], right: Sequence[bool], wanted: float = 0.99) -> float:
-    """The lowest threshold at which at least the share `wanted` of the answered is right; chosen on scenes of its own.
-
-    Raises ValueError where no threshold reaches it.
-    """
-    for one, _, share in refusals(sure, right):
-        if share >= wanted:
-            return one
-    raise ValueError(f"not even the surest reports are right in {wanted:.0%} of cases: train longer, or ask for less")
+    return [_fields(one) == _fields(other) for one, other in pairs(said, true)]
 
 
 def prior(seen: Sequence[Report]) -> Report:
@@ -159,44 +142,6 @@ def beside(said: Mapping[str, Counted], blind: Mapping[str, Counted]) -> dict[st
     return {name: Score(_share(one), _share(blind[name]), round(one.count)) for name, one in said.items()}
 
 
-STAGES: dict[str, Callable[[dict, dict], dict]] = {
-    "code": lambda said, true: said | {"code": true["code"]},
-    "badge": lambda said, true: said | {"badge": true["badge"]},
-    "icon": lambda said, true: said | {"icon": true["icon"]},
-    "damage": lambda said, true: said | {"damage": true["damage"]},
-}
-
-
-def waterfall(said: Reports, true: Sequence[Report], act: Callable[[Report], str] | None = None) -> dict[str, float]:
-    """The share of reports right in code and action, as they are and with one stage's output made perfect.
-
-    The action is decided by `act`, the house's rule unless told, from what the report says: so a wrong badge makes a
-    wrong action, and a perfect badge mends it. "everything" is all stages perfect, which must be 1.
-    """
-    act = by_rule if act is None else act
-
-    def share(change: Callable[[dict, dict], dict]) -> float:
-        hits = 0
-        for one, other in _pairs(said, true):
-            mine = other.model_dump() | {"action": None} if one is None else one.model_dump()
-            changed = (
-                Report.model_validate(change(mine, other.model_dump()) | {"action": other.action}) if one else None
-            )
-            hits += changed is not None and changed.code.text == other.code.text and act(changed) == other.action
-        return hits / len(true)
-
-    told = {"as it is": share(lambda mine, other: mine)}
-    told |= {f"perfect {name}": share(change) for name, change in STAGES.items()}
-    return told | {"everything": share(lambda mine, other: other)}
-
-
-def by_rule(report: Report) -> str:
-    """The action that the house's rules ask for, from what a report says of damage, badge and icon."""
-    hurt = report.damage
-    severity = None if isinstance(hurt, NoDamage) else hurt.severity
-    return right_action(hurt.kind, severity, report.badge.status, report.badge.status == report.icon.level)
-
-
 def edits(one: str, other: str) -> int:
     """The fewest letters to insert, take out or exchange that make one text the other. Source: Levenshtein 1966."""
     row = list(range(len(other) + 1))
@@ -207,7 +152,8 @@ def edits(one: str, other: str) -> int:
     return row[-1]
 
 
-def _pairs(said: Reports, true: Sequence[Report]) -> list[tuple[Report | None, Report]]:
+def pairs(said: Reports, true: Sequence[Report]) -> list[tuple[Report | None, Report]]:
+    """Each report beside the true one of its picture; ValueError where there are not as many, or none."""
     if len(said) != len(true) or not true:
         raise ValueError(f"each report is compared with a true one, at least one; got {len(said)} and {len(true)}")
     return list(zip(said, true, strict=True))

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from minivit import images, panels
-from minivit.inspection import claims, scores, words
+from minivit.inspection import claims, scores, whatif, words
 from minivit.inspection.agent import Described, Located, Seen
 from minivit.inspection.assistant import Assistant, confidence
 from minivit.inspection.grammar import Grammar
@@ -100,7 +100,7 @@ def thresholds(sure: Sequence[dict[str, float]], right: Sequence[dict[str, bool]
     found = {}
     for claim in claims.CLAIMS:
         try:
-            found[claim] = scores.threshold([one[claim] for one in sure], [one[claim] for one in right], wanted)
+            found[claim] = whatif.threshold([one[claim] for one in sure], [one[claim] for one in right], wanted)
         except ValueError:
             continue
     return found

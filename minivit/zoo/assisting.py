@@ -157,7 +157,7 @@ def counted(told: Judged) -> dict[str, scores.Counted]:
     """All three scorecards in one table."""
     return (
         scores.damage(told.said, told.true) | scores.masks(told.masks, told.true_masks)
-        | scores.code(told.said, told.true) | scores.action(told.said, told.true)
+        | scores.code(told.said, told.true) | scores.signs(told.said, told.true) | scores.action(told.said, told.true)
         | {"schema valid, not held": scores.action(told.free, told.true)["schema valid"]}
         | scores.calls(told.calls, told.true)
     )  # fmt: skip

@@ -6,7 +6,7 @@
 Parts: `readers`, the lesson's small reader trained anew on crops from pictures of four sizes and on whole ones, three
 seeds each; `cards`, the shipped assistant on unseen scenes beside three blind ones, its waterfall and how sure it was;
 `sizes` and `engine`, its codes and tesseract's by the size of the picture; `fallback`, the loop on small pictures
-with further readers; `asked`, questions that no picture answers; `photos`,
+with further readers; `asked`, questions that no picture answers, and `answerable`, those that one does; `photos`,
 photographs that are no panels; `short`, for the tests. A finished piece is kept in a folder (MINIVIT_PARTS) and not run
 again; the record holds what is finished.
 """
@@ -24,7 +24,7 @@ from pathlib import Path
 import torch
 
 from minivit import images, panels, zoo
-from minivit.inspection import ocr, scores, words
+from minivit.inspection import ocr, whatif, words
 from minivit.inspection.agent import AROUND, inspect
 from minivit.inspection.claims import around
 from minivit.inspection.mind import AssistantMind
@@ -85,15 +85,8 @@ def cards() -> dict:
             name: {line: round(inspecting.share(one), 4) for line, one in counted(column).items()}
             for name, column in columns.items()
         },
-        "waterfall": {name: round(share, 4) for name, share in scores.waterfall(told.said, told.true).items()},
-        "sign": {
-            word: sum(
-                getattr(one.icon, word) == getattr(other.icon, word)
-                for one, other in zip(told.said, told.true, strict=True)
-            )
-            / JUDGED
-            for word in ("hazard", "level")
-        },
+        "waterfall": {name: round(share, 4) for name, share in whatif.waterfall(told.said, told.true).items()},
+        "mended": whatif.mended(told.said, told.true),
         "sure": {
             name: [
                 [{claim: round(sure[claim], 5) for claim in good}, good]
@@ -168,6 +161,15 @@ def asked() -> list[dict]:
     return told
 
 
+def answerable() -> dict:
+    """How often the same pictures' own questions are refused, all of which they answer: a control of `asked`."""
+    model, judging = zoo.load("panels-assistant").model, inspecting.drawn(ASKED)
+    turns = zip(*(words.asked(scene) for scene in judging.scenes), strict=True)
+    slots = model.look(judging.pictures)
+    said = [text for each in turns for text in model.ask(slots, [turn.question for turn in each]).texts]
+    return {"count": len(said), "refused": said.count(words.UNSEEN)}
+
+
 def photos() -> list[dict]:
     """Photographs that are no panels, through the whole loop that refuses nothing: what is claimed, and how surely."""
     model, told = zoo.load("panels-assistant").model, []
@@ -213,7 +215,7 @@ def gathered() -> None:
     }  # fmt: skip
     record |= {
         name: found[name]
-        for name in ("short", "cards", "sizes", "engine", "fallback", "asked", "photos")
+        for name in ("short", "cards", "sizes", "engine", "fallback", "asked", "answerable", "photos")
         if name in found
     }
     part = RECORD.with_name(RECORD.name + ".part")
@@ -244,7 +246,10 @@ def main(parts: list[str]) -> None:
     gathered()
 
 
-ONCE = {"engine": engine, "cards": cards, "sizes": sizes, "fallback": fallback, "asked": asked, "photos": photos}
+ONCE = {
+    "engine": engine, "cards": cards, "sizes": sizes, "fallback": fallback, "asked": asked, "answerable": answerable,
+    "photos": photos,
+}  # fmt: skip
 
 
 if __name__ == "__main__":

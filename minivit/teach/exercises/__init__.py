@@ -14,6 +14,7 @@ LESSONS = {  # each module has a table EXERCISES
     "06": "minivit.teach.exercises.scale",
     "07": "minivit.teach.exercises.clip",
     "08": "minivit.teach.exercises.siglip",
+    "12": "minivit.teach.exercises.bridge",
     "13": "minivit.teach.exercises.inspection",
 }
 

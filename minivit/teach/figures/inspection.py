@@ -16,6 +16,7 @@ COLUMNS = {
     "no picture": (GREEN, "^"),
     "the usual report": (GREY, "D"),
 }
+LOWER = {"code error rate": "code error rate (low is good)"}
 CLAIMS = {"code": ORANGE, "badge": BLUE, "icon": GREEN, "damage": GOLD}
 
 
@@ -37,7 +38,7 @@ def reading(record: dict, live: Sequence[tuple[int, float]] = ()) -> None:
             label = f"{words}, recorded seeds" if not number else None
             axes.plot(run["steps"], run["read"], "o-", color=colour, markerfacecolor=PAPER, linewidth=1, label=label)
     if live:
-        axes.plot(*zip(*live, strict=True), "o-", color=ORANGE, label="live")
+        axes.plot(*zip(*live, strict=True), "o-", color=ORANGE, label="crop of the plate, live")
     axes.set_xlabel("steps of 64 plates")
     axes.set_ylabel("codes read without a fault")
     _shares(axes)
@@ -63,7 +64,8 @@ def by_size(record: dict) -> None:
         label = "readers of this size, one a seed" if not number else None
         axes.plot([size] * len(ends), ends, "o", color=BLUE, markerfacecolor=PAPER, markersize=7, label=label)
     for name, words, colour in (("sizes", "the assistant", ORANGE), ("engine", "tesseract, true place", GREEN)):
-        axes.plot(*zip(*((row["size"], row["read"]) for row in record[name]), strict=True), color=colour, label=words)
+        read = [row["read"] for row in record[name]]
+        axes.plot(sizes, read, "s-", color=colour, markersize=5, label=words)
     axes.set_xticks(sizes)
     axes.set_xlabel("side of the picture, pixels")
     axes.set_ylabel("codes read without a fault")
@@ -123,7 +125,7 @@ def cards(columns: Mapping[str, Mapping[str, float]], lines: Mapping[str, Sequen
     for card in list(lines.values())[:-1]:
         end += len(card)
         axes.axhline(end, color=INK, linewidth=0.8)
-    axes.set_yticks(range(len(named)), named)
+    axes.set_yticks(range(len(named)), [LOWER.get(line, line) for line in named])
     axes.invert_yaxis()
     axes.set_xlim(-0.03, 1.03)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
@@ -149,8 +151,8 @@ def stages(shares: Mapping[str, float]) -> None:
 
 
 @styled
-def refusing(curves: Mapping[str, Sequence[tuple[float, float, float]]]) -> None:
-    """Claim -> (threshold, share answered, share right): the first two, and the last two, a line a claim."""
+def refusing(curves: Mapping[str, Sequence[tuple[float, float, float]]], wanted: float = 0.99) -> None:
+    """Claim -> (threshold, share answered, share right): the first two, and the last two with what is `wanted`."""
     _, (left, right) = pyplot().subplots(1, 2, figsize=(WIDE, 3.1))
     for claim, curve in curves.items():
         least, answered, share = np.array(curve).T
@@ -161,12 +163,14 @@ def refusing(curves: Mapping[str, Sequence[tuple[float, float, float]]]) -> None
     left.set_xlabel("threshold")
     left.set_ylabel("share answered")
     right.set_xlabel("share answered")
-    right.set_ylabel("share right of the answered")
+    right.set_ylabel("share right of the answered (cut)")
     for place in (left, right):
         _shares(place)
         place.set_xlim(0, 1.03)
     least = min(share for curve in curves.values() for _, _, share in curve)
     right.set_ylim(max(0.0, least - 0.03), 1.005)
+    right.axhline(wanted, color=GREY, linestyle=(0, (2, 2)), linewidth=1.2)
+    right.text(0.02, wanted - 0.003, f"{wanted:.0%} wanted", fontsize=8, color=GREY, va="top")
     right.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     left.legend(loc="lower left")
 
@@ -185,7 +189,7 @@ def photograph(picture: Tensor, found: Inspection, others: Sequence[float], pane
     for values, colour, words in ((panels, BLUE, "panels"), (others, ORANGE, "photographs")):
         weights = np.full(len(values), 1 / len(values))
         right.hist(np.array(values), edges, weights=weights, color=colour, alpha=0.65, label=words)
-    right.set_xlabel("how sure of the least sure of them")
+    right.set_xlabel("confidence of the least sure claim")
     right.set_ylabel("share of the pictures")
     right.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     right.legend(loc="upper center")

@@ -1,0 +1,163 @@
+"""Lesson 12's figures: one line of words and slots, what a bridge learns, what each merger carries, which weights move.
+
+Legend: B texts, L places in a line.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from minivit.bridge import Spliced
+from minivit.teach.figures import BLUE, GOLD, GREEN, GREY, INK, ORANGE, PAPER, WIDE, bare, pyplot, styled
+
+CARRIED = {"colour": ORANGE, "badge": BLUE, "damage": GREEN, "hazard": GOLD}
+
+
+@styled
+def lines(spliced: Spliced, said: Sequence[Sequence[str]], mark: int) -> None:
+    """Every place of every text as a box: words, slots, padding; what is learnt is framed. `said` (B, L) in words."""
+    plt = pyplot()
+    rows, length = spliced.ids.shape
+    _, axes = plt.subplots(figsize=(WIDE, 0.5 + 0.62 * rows))
+    for row in range(rows):
+        for place in range(length):
+            slot, real = spliced.ids[row, place] == mark, spliced.valid[row, place]
+            colour = PAPER if not real else BLUE if slot else "#e8dfc8"
+            learnt = bool(spliced.learn[row, place])
+            axes.add_patch(
+                plt.Rectangle(
+                    (place + 0.05, -row + 0.08), 0.9, 0.84, facecolor=colour, edgecolor=ORANGE if learnt else GREY,
+                    linewidth=2.4 if learnt else 0.8, linestyle="-" if real else ":",
+                )
+            )  # fmt: skip
+            axes.text(
+                place + 0.5, -row + 0.5, said[row][place], ha="center", va="center", fontsize=min(9, 80 / length),
+                color=PAPER if slot and real else INK,
+            )  # fmt: skip
+    axes.set_xlim(0, length)
+    axes.set_ylim(-rows + 1, 1)
+    axes.set_xlabel("places of the line, the framed ones are learnt")
+    bare(axes)
+
+
+@styled
+def learning(record: dict, live: Mapping[str, Sequence[tuple[int, float]]], blind: Mapping[str, float]) -> None:
+    """Colour and badge over the steps: the live run, the band of the recorded seeds, and the shuffled baseline."""
+    found = of(record, record["live"])
+    _, axes = pyplot().subplots(1, len(live), figsize=(WIDE, 3.0), sharey=True)
+    for place, (topic, points) in zip(axes, live.items(), strict=True):
+        curves = np.array([run[topic] for run in found])
+        place.fill_between(
+            found[0]["at"], curves.min(0), curves.max(0), color=BLUE, alpha=0.25, label=f"{len(found)} recorded seeds"
+        )
+        place.plot(*zip(*points, strict=True), "o-", color=ORANGE, markersize=5, label="live")
+        place.axhline(blind[topic], color=GREY, linestyle=(0, (2, 2)), linewidth=1.4, label="another's picture")
+        place.set_title(topic)
+        place.set_xlabel("steps")
+        place.set_ylim(0, 1.03)
+        place.grid(axis="y")
+        place.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes[0].set_ylabel("answers wholly right")
+    axes[-1].legend(loc="lower right")
+
+
+@styled
+def topics(record: dict, captioned: Sequence[str]) -> None:
+    """Every topic: the recorded seeds of the live recipe beside chance, what the tower was told of first."""
+    found = of(record, record["live"])
+    order = [*captioned, *(topic for topic in found[0]["topics"] if topic not in captioned)]
+    _, axes = pyplot().subplots(figsize=(WIDE, 3.3))
+    for at, topic in enumerate(order):
+        colour = ORANGE if topic in captioned else BLUE
+        values = [run["topics"][topic] for run in found]
+        axes.plot([at] * len(values), values, "o", color=colour, markerfacecolor=PAPER, markersize=6)
+        axes.plot([at - 0.28, at + 0.28], [np.mean(values)] * 2, color=colour)
+        axes.plot([at - 0.28, at + 0.28], [record["chance"][topic]] * 2, color=GREY, linestyle=(0, (2, 1)))
+    axes.plot([], [], color=ORANGE, label="named in the tower's captions")
+    axes.plot([], [], color=BLUE, label="never told to the tower")
+    axes.plot([], [], color=GREY, linestyle=(0, (2, 1)), label="the most frequent answer")
+    axes.set_xticks(range(len(order)), order, rotation=40, ha="right")
+    axes.set_ylabel("answers wholly right")
+    axes.set_ylim(0, 1.03)
+    axes.grid(axis="y")
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=8)
+
+
+@styled
+def mergers(record: dict) -> None:
+    """Left what each merger carries, a dot a seed; right what an answer costs by slots, as a share of all of them."""
+    _, (left, right) = pyplot().subplots(1, 2, figsize=(WIDE, 3.3), width_ratios=(3, 2))
+    names = list(dict.fromkeys(run["merger"] for run in record["runs"]))
+    names.sort(key=lambda name: -of(record, name)[0]["slots"])
+    for at, name in enumerate(names):
+        for side, (topic, colour) in zip((-0.24, -0.08, 0.08, 0.24), CARRIED.items(), strict=True):
+            values = [run["ends"]["own"][topic] for run in of(record, name)]
+            left.plot([at + side] * len(values), values, "o", color=colour, markerfacecolor=PAPER, markersize=4)
+            left.plot([at + side], [np.mean(values)], "_", color=colour, markersize=11, markeredgewidth=2,
+                      label=None if at else topic)  # fmt: skip
+    left.set_xticks(range(len(names)), [name.replace(" ", "\n", 1).replace(", ", ",\n") for name in names], fontsize=8)
+    left.set_ylabel("answers wholly right")
+    left.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    left.set_ylim(0, 1.03)
+    left.grid(axis="y")
+    left.legend(loc="lower left", ncols=2, fontsize=8)
+    for language, colour in zip(
+        dict.fromkeys(cell["language"] for cell in record["latency"]), (BLUE, ORANGE), strict=True
+    ):
+        for what, line in (("reading", "-"), ("answering", (0, (3, 2)))):
+            cells = [c for c in record["latency"] if (c["language"], c["what"]) == (language, what)]
+            words = {"reading": "first word", "answering": "eight words"}[what]
+            right.plot([cell["slots"] for cell in cells], [cell["share"] for cell in cells], "o", linestyle=line,
+                       color=colour, markersize=5, label=f"{language}: {words}")  # fmt: skip
+    right.set_xscale("log", base=2)
+    slots = sorted({cell["slots"] for cell in record["latency"]})
+    right.set_xticks(slots, slots, fontsize=8)
+    right.set_xlabel("slots of the picture")
+    right.set_ylabel("time, as a share of all slots'")
+    right.set_ylim(0, 1.08)
+    right.grid(axis="y")
+    right.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    right.legend(loc="lower right", fontsize=7)
+
+
+@styled
+def stages(record: dict, captioned: Sequence[str]) -> None:
+    """Left what is answered from pictures and from notes after each way to go on; right which weights moved how far."""
+    _, (left, right) = pyplot().subplots(1, 2, figsize=(WIDE, 3.4))
+    ways = list(dict.fromkeys(told["way"] for told in record["second"]))
+    others = [topic for topic in record["chance"] if topic not in captioned]
+    kinds = {
+        "captioned": lambda told: np.mean([told["topics"][topic] for topic in captioned]),
+        "never told": lambda told: np.mean([told["topics"][topic] for topic in others]),
+        "notes in words": lambda told: np.mean(list(told["notes"].values())),
+    }
+    for side, (words, way_colour) in zip((-0.22, 0, 0.22), zip(ways, (GREY, BLUE, ORANGE), strict=True), strict=True):
+        found = [told for told in record["second"] if told["way"] == words]
+        for at, mean in enumerate(kinds.values()):
+            values = [mean(told) for told in found]
+            left.plot([at + side] * len(values), values, "o", color=way_colour, markerfacecolor=PAPER, markersize=5)
+            left.plot([at + side], [np.mean(values)], "_", color=way_colour, markersize=15, markeredgewidth=2,
+                      label=None if at else words)  # fmt: skip
+        parts = list(found[0]["moved"])
+        moved = np.mean([[told["moved"][part] for part in parts] for told in found], axis=0)
+        right.barh(np.arange(len(parts)) + side, moved, height=0.2, color=way_colour)
+        right.set_yticks(range(len(parts)), parts)
+    left.set_xticks(range(len(kinds)), kinds)
+    left.set_ylim(0, 1.03)
+    left.set_ylabel("answers wholly right")
+    left.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    left.grid(axis="y")
+    left.legend(loc="lower left", fontsize=8)
+    right.invert_yaxis()
+    right.set_xlabel("change / length of the weights")
+    right.grid(axis="x")
+
+
+def of(record: dict, merger: str) -> list[dict]:
+    """The recorded runs of this merger; ValueError if there is none."""
+    found = [run for run in record["runs"] if run["merger"] == merger]
+    if not found:
+        known = sorted({run["merger"] for run in record["runs"]})
+        raise ValueError(f"no run was recorded of {merger!r}; there are {known}")
+    return found
