@@ -109,8 +109,8 @@ def inspect(
     """(C, H, W) -> `Inspection`.
 
     `sure` is the least probability of a claim, of all of `claims.CLAIMS` or by name; what it does not name is taken as
-    it is. `retries` nearer looks are taken where the code is not sure, then `ocr` is asked, for instance `read_code`. What
-    `ocr` returns is believed, for its confidence is on a scale of its own: let it return None where it is too low.
+    it is. `retries` nearer looks are taken where the code is not sure, then `ocr` is asked, for instance `read_code`.
+    What `ocr` returns is believed, for its confidence is on a scale of its own: let it return None where it is too low.
     `seconds` is the time of one call. Raises ValueError for a picture of another shape or a number out of its range.
     """
     least = claims.thresholds(sure)

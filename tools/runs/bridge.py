@@ -1,6 +1,6 @@
 """Lesson 12's recorded run: how much a bridge carries, by merger and by stage, and how long an answer takes.
 
-    python tools/runs/bridge.py [PART ...]      about an hour on one core
+    python tools/runs/bridge.py [PART ...]      about forty minutes on one core
     python tools/runs/bridge.py latency         a minute, on a machine that does nothing else
     writes minivit/teach/runs/bridge.json
 

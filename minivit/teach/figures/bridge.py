@@ -10,6 +10,7 @@ import numpy as np
 from minivit.bridge import Spliced
 from minivit.teach.figures import BLUE, GOLD, GREEN, GREY, INK, ORANGE, PAPER, WIDE, bare, pyplot, styled
 
+CHANCE = {"color": GREY, "linestyle": (0, (2, 1)), "linewidth": 1.3}
 CARRIED = {"colour": ORANGE, "badge": BLUE, "damage": GREEN, "hazard": GOLD}
 
 
@@ -72,10 +73,10 @@ def topics(record: dict, captioned: Sequence[str]) -> None:
         values = [run["topics"][topic] for run in found]
         axes.plot([at] * len(values), values, "o", color=colour, markerfacecolor=PAPER, markersize=6)
         axes.plot([at - 0.28, at + 0.28], [np.mean(values)] * 2, color=colour)
-        axes.plot([at - 0.28, at + 0.28], [record["chance"][topic]] * 2, color=GREY, linestyle=(0, (2, 1)))
+        axes.plot([at - 0.28, at + 0.28], [record["chance"][topic]] * 2, **CHANCE)
     axes.plot([], [], color=ORANGE, label="named in the tower's captions")
     axes.plot([], [], color=BLUE, label="never told to the tower")
-    axes.plot([], [], color=GREY, linestyle=(0, (2, 1)), label="the most frequent answer")
+    axes.plot([], [], **CHANCE, label="the most frequent answer")
     axes.set_xticks(range(len(order)), order, rotation=40, ha="right")
     axes.set_ylabel("answers wholly right")
     axes.set_ylim(0, 1.03)
@@ -87,7 +88,7 @@ def topics(record: dict, captioned: Sequence[str]) -> None:
 @styled
 def mergers(record: dict) -> None:
     """Left what each merger carries, a dot a seed; right what an answer costs by slots, as a share of all of them."""
-    _, (left, right) = pyplot().subplots(1, 2, figsize=(WIDE, 3.3), width_ratios=(3, 2))
+    _, (left, right) = pyplot().subplots(1, 2, figsize=(WIDE, 3.6), width_ratios=(3, 2))
     names = list(dict.fromkeys(run["merger"] for run in record["runs"]))
     names.sort(key=lambda name: -of(record, name)[0]["slots"])
     for at, name in enumerate(names):
@@ -96,12 +97,13 @@ def mergers(record: dict) -> None:
             left.plot([at + side] * len(values), values, "o", color=colour, markerfacecolor=PAPER, markersize=4)
             left.plot([at + side], [np.mean(values)], "_", color=colour, markersize=11, markeredgewidth=2,
                       label=None if at else topic)  # fmt: skip
-    left.set_xticks(range(len(names)), [name.replace(" ", "\n", 1).replace(", ", ",\n") for name in names], fontsize=8)
+            left.plot([at + side - 0.08, at + side + 0.08], [record["chance"][topic]] * 2, **CHANCE)
+    left.set_xticks(range(len(names)), [name.replace(" ", "\n", 1).replace(", ", ",\n") for name in names], fontsize=7)
     left.set_ylabel("answers wholly right")
     left.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     left.set_ylim(0, 1.03)
     left.grid(axis="y")
-    left.legend(loc="lower left", ncols=2, fontsize=8)
+    left.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, fontsize=8, columnspacing=1, handlelength=1.2)
     for language, colour in zip(
         dict.fromkeys(cell["language"] for cell in record["latency"]), (BLUE, ORANGE), strict=True
     ):
@@ -118,7 +120,7 @@ def mergers(record: dict) -> None:
     right.set_ylim(0, 1.08)
     right.grid(axis="y")
     right.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    right.legend(loc="lower right", fontsize=7)
+    right.legend(loc="lower center", bbox_to_anchor=(0.45, 1.0), fontsize=7)
 
 
 @styled
@@ -143,6 +145,9 @@ def stages(record: dict, captioned: Sequence[str]) -> None:
         moved = np.mean([[told["moved"][part] for part in parts] for told in found], axis=0)
         right.barh(np.arange(len(parts)) + side, moved, height=0.2, color=way_colour)
         right.set_yticks(range(len(parts)), parts)
+    for at, asked in enumerate((captioned, others, captioned)):
+        guess = np.mean([record["chance"][topic] for topic in asked])
+        left.plot([at - 0.35, at + 0.35], [guess] * 2, **CHANCE, label=None if at else "the most frequent answers")
     left.set_xticks(range(len(kinds)), kinds)
     left.set_ylim(0, 1.03)
     left.set_ylabel("answers wholly right")
