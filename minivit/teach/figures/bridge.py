@@ -11,7 +11,7 @@ from minivit.bridge import Spliced
 from minivit.teach.figures import BLUE, GOLD, GREEN, GREY, INK, ORANGE, PAPER, WIDE, bare, pyplot, styled
 
 CHANCE = {"color": GREY, "linestyle": (0, (2, 1)), "linewidth": 1.3}
-CARRIED = {"colour": ORANGE, "badge": BLUE, "damage": GREEN, "hazard": GOLD}
+CARRIED = {"colour": ORANGE, "badge": BLUE, "damage": GREEN, "hazard": GOLD, "mount": INK}
 
 
 @styled
@@ -32,8 +32,8 @@ def lines(spliced: Spliced, said: Sequence[Sequence[str]], mark: int) -> None:
                 )
             )  # fmt: skip
             axes.text(
-                place + 0.5, -row + 0.5, said[row][place], ha="center", va="center", fontsize=min(9, 80 / length),
-                color=PAPER if slot and real else INK,
+                place + 0.5, -row + 0.5, said[row][place] if real else "pad", ha="center", va="center",
+                fontsize=min(9, 80 / length), color=GREY if not real else PAPER if slot else INK,
             )  # fmt: skip
     axes.set_xlim(0, length)
     axes.set_ylim(-rows + 1, 1)
@@ -80,6 +80,7 @@ def topics(record: dict, captioned: Sequence[str]) -> None:
     axes.set_xticks(range(len(order)), order, rotation=40, ha="right")
     axes.set_ylabel("answers wholly right")
     axes.set_ylim(0, 1.03)
+    axes.set_xlabel(f"the live recipe, {record['live']} slots; dots: seeds")
     axes.grid(axis="y")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=8)
@@ -88,22 +89,23 @@ def topics(record: dict, captioned: Sequence[str]) -> None:
 @styled
 def mergers(record: dict) -> None:
     """Left what each merger carries, a dot a seed; right what an answer costs by slots, as a share of all of them."""
-    _, (left, right) = pyplot().subplots(1, 2, figsize=(WIDE, 3.6), width_ratios=(3, 2))
-    names = list(dict.fromkeys(run["merger"] for run in record["runs"]))
-    names.sort(key=lambda name: -of(record, name)[0]["slots"])
+    _, (left, right) = pyplot().subplots(1, 2, figsize=(WIDE, 3.6), width_ratios=(8, 5))
+    names = by_slots(record)
     for at, name in enumerate(names):
-        for side, (topic, colour) in zip((-0.24, -0.08, 0.08, 0.24), CARRIED.items(), strict=True):
+        for side, (topic, colour) in zip((-0.3, -0.15, 0, 0.15, 0.3), CARRIED.items(), strict=True):
             values = [run["ends"]["own"][topic] for run in of(record, name)]
             left.plot([at + side] * len(values), values, "o", color=colour, markerfacecolor=PAPER, markersize=4)
             left.plot([at + side], [np.mean(values)], "_", color=colour, markersize=11, markeredgewidth=2,
                       label=None if at else topic)  # fmt: skip
-            left.plot([at + side - 0.08, at + side + 0.08], [record["chance"][topic]] * 2, **CHANCE)
+            left.plot([at + side - 0.07, at + side + 0.07], [record["chance"][topic]] * 2, **CHANCE)
     left.set_xticks(range(len(names)), [name.replace(" ", "\n", 1).replace(", ", ",\n") for name in names], fontsize=7)
+    left.plot([], [], **CHANCE, label="guess")
     left.set_ylabel("answers wholly right")
+    left.set_xlabel("dots: seeds; bars: their mean")
     left.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     left.set_ylim(0, 1.03)
     left.grid(axis="y")
-    left.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, fontsize=8, columnspacing=1, handlelength=1.2)
+    left.legend(loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=3, fontsize=8, columnspacing=1, handlelength=1.2)
     for language, colour in zip(
         dict.fromkeys(cell["language"] for cell in record["latency"]), (BLUE, ORANGE), strict=True
     ):
@@ -116,11 +118,11 @@ def mergers(record: dict) -> None:
     slots = sorted({cell["slots"] for cell in record["latency"]})
     right.set_xticks(slots, slots, fontsize=8)
     right.set_xlabel("slots of the picture")
-    right.set_ylabel("time, as a share of all slots'")
+    right.set_title("time, of that with all slots", fontsize=9)
     right.set_ylim(0, 1.08)
     right.grid(axis="y")
     right.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    right.legend(loc="lower center", bbox_to_anchor=(0.45, 1.0), fontsize=7)
+    right.legend(loc="lower left", fontsize=6.5, bbox_to_anchor=(-0.02, 1.1))
 
 
 @styled
@@ -131,8 +133,8 @@ def stages(record: dict, captioned: Sequence[str]) -> None:
     others = [topic for topic in record["chance"] if topic not in captioned]
     kinds = {
         "captioned": lambda told: np.mean([told["topics"][topic] for topic in captioned]),
-        "never told": lambda told: np.mean([told["topics"][topic] for topic in others]),
-        "notes in words": lambda told: np.mean(list(told["notes"].values())),
+        "never\ntold": lambda told: np.mean([told["topics"][topic] for topic in others]),
+        "notes\nin words": lambda told: np.mean(list(told["notes"].values())),
     }
     for side, (words, way_colour) in zip((-0.22, 0, 0.22), zip(ways, (GREY, BLUE, ORANGE), strict=True), strict=True):
         found = [told for told in record["second"] if told["way"] == words]
@@ -155,8 +157,14 @@ def stages(record: dict, captioned: Sequence[str]) -> None:
     left.grid(axis="y")
     left.legend(loc="lower left", fontsize=8)
     right.invert_yaxis()
-    right.set_xlabel("change / length of the weights")
+    right.set_xlabel("change / length of the weights, same colours")
     right.grid(axis="x")
+
+
+def by_slots(record: dict) -> list[str]:
+    """The recorded mergers, those with the most slots first."""
+    names = dict.fromkeys(run["merger"] for run in record["runs"])
+    return sorted(names, key=lambda name: -of(record, name)[0]["slots"])
 
 
 def of(record: dict, merger: str) -> list[dict]:
