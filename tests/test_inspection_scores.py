@@ -98,9 +98,14 @@ def test_the_prior_looks_at_nothing():
     said = scores.beside(scores.damage(TRUE, TRUE), scores.damage(blind, TRUE))
     assert said["damage kind"].value == 1 and said["damage kind"].chance < 0.5 and said["damage kind"].count == 60
     assert scores.code(blind, TRUE)["code exact"].right <= 1
-    for name in ("badge", "icon"):
-        values = {getattr(getattr(one, name), {"badge": "status", "icon": "level"}[name]) for one in blind}
-        assert len(values) == 1
+    usual = blind[0]
+    for mine, all_of in (
+        (usual.badge.status, [one.badge.status for one in seen]),
+        (usual.icon.level, [one.icon.level for one in seen]),
+        (usual.damage.kind, [one.damage.kind for one in seen]),
+        (usual.action, [one.action for one in seen]),
+    ):
+        assert all_of.count(mine) == max(map(all_of.count, all_of)), mine
 
 
 def test_the_waterfall_finds_the_stage_at_fault():
@@ -112,7 +117,8 @@ def test_the_waterfall_finds_the_stage_at_fault():
     wrong_badges = [changed(one, badge=one.badge.model_dump() | {"status": "ok"}) for one in TRUE]
     told = whatif.waterfall(wrong_badges, TRUE)
     assert told["as it is"] < 0.8 and told["perfect badge"] == 1 and told["perfect code"] == told["as it is"]
-    assert whatif.waterfall([None] * len(TRUE), TRUE)["as it is"] == 0
+    nothing = whatif.waterfall([None] * len(TRUE), TRUE)
+    assert nothing["as it is"] == nothing["everything"] == 0, "what is no report cannot be mended"
 
 
 def test_two_faults_can_hide_each_other():

@@ -22,7 +22,7 @@ def waterfall(said: Reports, true: Sequence[Report], act: Callable[[Report], str
     """The share of reports right in code and action, as they are and with one stage's output made perfect.
 
     The action is decided by `act`, the house's rule unless told, from what the report says: so a wrong badge makes a
-    wrong action, and a perfect badge mends it. "everything" is all stages perfect, which must be 1.
+    wrong action, and a perfect badge mends it. "everything" is all stages perfect: 1, but for reports that are none.
     """
     told = {"as it is": _right(said, true, lambda mine, other: mine, act)}
     told |= {f"perfect {name}": _right(said, true, change, act) for name, change in STAGES.items()}

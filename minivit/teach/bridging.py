@@ -29,7 +29,7 @@ CAPTIONED = ("colour", "badge", "damage", "hazard", "mount")
 """What the captions name that the tower was trained on; of the other topics it was told nothing."""
 
 SHOWN = ("own", "shuffled", "none")
-"""Whose picture stands before the question: its own, that of the next scene, or none and no mark either."""
+"""Whose picture stands before the question: its own, that of the scene before, or none and no mark either."""
 
 
 class Looked(NamedTuple):

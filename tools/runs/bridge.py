@@ -5,10 +5,12 @@
     writes minivit/teach/runs/bridge.json
 
 Parts: `mergers`, the first stage with every merger; `stages`, the second stage behind it, beside more of the first;
+`continued`, more of the first stage at further rates, for a hundred steps do not tell its rates apart;
 `latency`; `short`, for the tests. All mergers, and all ways to go on, get the same scenes, the same number of steps and
-six rates each, tried for a quarter of the steps on a seed that no reported run has. The rate with the lowest loss at
-the end of its trial is then run with three seeds. A finished run is kept in a folder (MINIVIT_PARTS) and not run again;
-the record holds what is finished.
+six rates each, tried for a quarter of the steps on a seed that no reported run has; the ways to go on are tried behind
+the first reported bridge, on talks of their own. The rate with the lowest mean of its trial's last two losses is then
+run with three seeds. A finished run is kept in a folder (MINIVIT_PARTS) and not run again; the record holds what is
+finished.
 """
 
 import copy
@@ -61,6 +63,7 @@ MERGERS = {  # name -> (merger, projector)
 LIVE = "shuffle 16"
 WAYS = ("the projector alone", "LoRA of rank 8", "the whole language model")
 RATES = {"mergers": (3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0), "stages": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)}
+FURTHER = (3e-3, 1e-2, 3e-2)  # rates for going on with the projector alone, whatever the trials say
 SEEDS, TRIAL_SEED, STEPS, TRIAL_STEPS, BATCH, REPORTS = (1, 2, 3), 0, 400, 100, 32, 5
 SEEN, JUDGED = 6_000, 500
 FOLLOWED = ("colour", "badge")  # while it learns
@@ -297,10 +300,11 @@ def gathered() -> None:
         "runs": [told for told in every if told["seed"] != TRIAL_SEED and "merger" in told],
         "second_trials": [told for stem, told in found.items() if stem.startswith("trial-") and "way" in told],
         "second": [told for stem, told in found.items() if stem.startswith("run-") and "way" in told],
+        "continued": [told for stem, told in found.items() if stem.startswith("more-")],
         "latency": found.get("latency", {}).get("cells", []),
     }
     names = [*MERGERS, *WAYS]
-    for key in ("trials", "runs", "second_trials", "second"):
+    for key in ("trials", "runs", "second_trials", "second", "continued"):
         lists[key].sort(key=lambda told: (names.index(told.get("merger") or told["way"]), told["rate"], told["seed"]))
     text = json.dumps(record | {name: [] for name in lists}, indent=1)
     for name, tolds in lists.items():
@@ -321,7 +325,7 @@ def main(parts: list[str]) -> None:
         kept("short", lambda: short(trained))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    if {"mergers", "stages"} & set(parts):
+    if {"mergers", "stages", "continued"} & set(parts):
         seen, judged = data()
         if "mergers" in parts:
             names = (LIVE, *(name for name in MERGERS if name != LIVE))
@@ -336,6 +340,13 @@ def main(parts: list[str]) -> None:
                 RATES["stages"],
                 lambda way, rate, seed, steps: second(way, rate, seed, trained, seen, judged, steps),
             )
+        if "continued" in parts:
+            for rate in FURTHER:
+                for seed in SEEDS:
+                    kept(
+                        _file("more", WAYS[0], rate, seed),
+                        lambda rate=rate, seed=seed: second(WAYS[0], rate, seed, trained, seen, judged),
+                    )
     torch.set_num_threads(threads)
     if "latency" in parts:
         (FOLDER / "latency.json").unlink(missing_ok=True)  # measured anew each time
@@ -344,4 +355,4 @@ def main(parts: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["short", "mergers", "stages", "latency"])
+    main(sys.argv[1:] or ["short", "mergers", "stages", "continued", "latency"])
