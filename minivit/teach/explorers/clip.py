@@ -15,8 +15,9 @@ from torch import Tensor
 from minivit import images, zoo
 from minivit.clip import TwoTowers
 from minivit.evaluate import embed_images, embed_texts
-from minivit.teach.explorers import LOOK, complaint, picture_of, png, show_still, stills, uploads, widgets
+from minivit.teach.explorers import LOOK, complaint, picture_of, png, show_still, stills, widgets
 from minivit.teach.explorers.cutting import enlarge
+from minivit.teach.explorers.uploading import Uploading
 from minivit.teach.figures import WIDE, paint, pyplot, styled
 from minivit.tokenizers import Tokenizer
 
@@ -125,15 +126,14 @@ def panel(seed: int) -> Tensor:
     return panels.draw(panels.sample_scene(seed, "test"), 64)
 
 
-class Explorer:
+class Explorer(Uploading):
     """The widgets: each choice of the reader makes a new `View`, and everything shown is drawn from it."""
 
     def __init__(self, model: TwoTowers, tokenizer: Tokenizer, own: Tensor | None = None):
+        super().__init__(shelf() if own is None else {"yours": lambda: own, **shelf()})
         kit = widgets()
         self.model, self.tokenizer = model, tokenizer
-        self.pictures = shelf() if own is None else {"yours": lambda: own, **shelf()}
         style, wide = {"description_width": "80px"}, kit.Layout(width="420px", max_width="100%")
-        self.choice = kit.Dropdown(description="Picture", options=list(self.pictures), style=style, layout=wide)
         self.prompts = kit.Textarea(
             value="\n".join(PROMPTS), description="Prompts", style=style, continuous_update=False,
             layout=kit.Layout(width="420px", max_width="100%", height="120px"),
@@ -145,10 +145,8 @@ class Explorer:
         )  # fmt: skip
         self.scale.add_class("mv-knob")
         self.hint = kit.HTML(f"1 / temperature; the model learnt {learnt:.1f}")
-        self.upload_box, self.message, self.ranking, self.words = kit.HBox([]), kit.HTML(), kit.HTML(), kit.HTML()
+        self.ranking, self.words = kit.HTML(), kit.HTML()
         self.shown = kit.Image(format="png", layout=kit.Layout(max_width="100%", width=f"{SIDE}px"))
-        self._busy = False
-        self._new_upload()
         self.picture = self.pictures[self.choice.value]()
         for control in (self.choice, self.prompts, self.scale):
             control.observe(self._changed, "value")
@@ -162,33 +160,6 @@ class Explorer:
     @property
     def view(self) -> View:
         return View(self.model, self.tokenizer, self.picture, lines(self.prompts.value), self.scale.value)
-
-    def _new_upload(self) -> None:
-        """A fresh button for each file: the same file can come twice, under ipywidgets 7 and 8 alike."""
-        kit = widgets()
-        self.upload = kit.FileUpload(accept="image/*", description="Your own", layout=kit.Layout(width="auto"))
-        self.upload.observe(self._uploaded, "value")
-        self.upload_box.children = (self.upload, kit.Label("up to 10 MB"))
-
-    def _uploaded(self, change: Any) -> None:
-        for file in uploads(change["new"]):
-            try:
-                picture = picture_of(file)
-            except (OSError, ValueError) as error:
-                self.message.value = complaint(file.name, error)
-            else:
-                self._offer(f"yours: {file.name}", picture)
-        if change["new"]:
-            self._new_upload()
-
-    def _offer(self, name: str, picture: Tensor) -> None:
-        """Puts an upload on top of the menu and shows it; the same name again takes its place."""
-        self.pictures = {name: lambda: picture} | {k: v for k, v in self.pictures.items() if k != name}
-        self._busy = True
-        self.choice.options = list(self.pictures)
-        self.choice.value = name
-        self._busy = False
-        self._changed({"owner": self.choice})
 
     def _changed(self, change: Any) -> None:
         if self._busy:

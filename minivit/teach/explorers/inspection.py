@@ -13,9 +13,10 @@ from torch import Tensor
 
 from minivit import zoo
 from minivit.inspection.assistant import Assistant
-from minivit.teach.explorers import LOOK, complaint, picture_of, png, show_still, stills, uploads, widgets
+from minivit.teach.explorers import LOOK, complaint, picture_of, png, show_still, stills, widgets
 from minivit.teach.explorers.asking import CODE, Talk, kinds, nearest, understood
 from minivit.teach.explorers.lighting import TIMES, Entry, View, chat, draw, refusal, state, words
+from minivit.teach.explorers.uploading import Uploading
 from minivit.teach.figures import WIDE, bare, paint, pyplot, styled
 
 NUMBER = 5  # the first panel shown
@@ -47,14 +48,15 @@ def panel(number: int) -> Tensor:
     return panels.draw(panels.sample_scene(number, "test"), DRAWN)
 
 
-class Explorer:
+class Explorer(Uploading):
     """The widgets: each word that is written makes a new `View`, and everything shown is drawn from it."""
 
     def __init__(self, model: Assistant, own: Tensor | None = None):
+        panels = {PANEL: lambda: panel(self.number.value)}
+        super().__init__(panels if own is None else {"yours": lambda: own, **panels})
         kit = widgets()
-        self.model, self.pictures = model, {PANEL: None} if own is None else {"yours": own, PANEL: None}
+        self.model = model
         style, wide = {"description_width": "80px"}, kit.Layout(width="420px", max_width="100%")
-        self.choice = kit.Dropdown(description="Picture", options=list(self.pictures), style=style, layout=wide)
         self.number = kit.BoundedIntText(
             value=NUMBER, min=0, max=9_999, description="Number", style=style, layout=kit.Layout(width="180px")
         )
@@ -69,11 +71,9 @@ class Explorer:
         self.anew = kit.Button(description="Begin anew", layout=kit.Layout(width="auto"))
         self.word = kit.IntSlider(min=-1, max=0, value=-1, description="Word", style=style, layout=wide)
         self.word.add_class("mv-knob")
-        self.upload_box, self.offers, self.message = kit.HBox([]), kit.HBox([]), kit.HTML()
-        self.log, self.words, self.state = kit.HTML(), kit.HTML(), kit.HTML()
+        self.offers, self.log, self.words, self.state = kit.HBox([]), kit.HTML(), kit.HTML(), kit.HTML()
         self.shown = [kit.Image(format="png", layout=kit.Layout(max_width="100%")) for _ in TIMES]
-        self._busy, self.said, self.chosen = False, [], None
-        self._new_upload()
+        self.said, self.chosen = [], None
         self._changed(None)
         self.menu.observe(self._picked, "value")
         self.text.observe(self._picked, "value")
@@ -134,8 +134,7 @@ class Explorer:
             return
         if isinstance(change, dict) and change["owner"] is self.number:
             self._quietly(self.choice, PANEL)
-        picture = self.pictures[self.choice.value]
-        self.talk = Talk(self.model, panel(self.number.value) if picture is None else picture)
+        self.talk = Talk(self.model, self.pictures[self.choice.value]())
         self.said = []
         self.message.value, self.offers.children = "", ()
         self._look()
@@ -164,33 +163,6 @@ class Explorer:
         self._busy = True
         control.value = value
         self._busy = False
-
-    def _new_upload(self) -> None:
-        """A fresh button for each file: the same file can come twice, under ipywidgets 7 and 8 alike."""
-        kit = widgets()
-        self.upload = kit.FileUpload(accept="image/*", description="Your own", layout=kit.Layout(width="auto"))
-        self.upload.observe(self._uploaded, "value")
-        self.upload_box.children = (self.upload, kit.Label("up to 10 MB"))
-
-    def _uploaded(self, change: Any) -> None:
-        for file in uploads(change["new"]):
-            try:
-                picture = picture_of(file)
-            except (OSError, ValueError) as error:
-                self.message.value = complaint(file.name, error)
-            else:
-                self._add(f"yours: {file.name}", picture)
-        if change["new"]:
-            self._new_upload()
-
-    def _add(self, name: str, picture: Tensor) -> None:
-        """Puts an upload on top of the menu and shows it; the same name again takes its place."""
-        self.pictures = {name: picture} | {k: v for k, v in self.pictures.items() if k != name}
-        self._busy = True
-        self.choice.options = list(self.pictures)
-        self.choice.value = name
-        self._busy = False
-        self._changed(None)
 
 
 def answered(model: Assistant, picture: Tensor, question: str) -> View:

@@ -11,7 +11,8 @@ from typing import Any
 from torch import Tensor
 
 from minivit import images
-from minivit.teach.explorers import LOOK, complaint, picture_of, png, show_still, stills, uploads, widgets
+from minivit.teach.explorers import LOOK, complaint, picture_of, png, show_still, stills, widgets
+from minivit.teach.explorers.uploading import Uploading
 from minivit.teach.explorers.views import (
     NUMBERS,
     PATCHES,
@@ -61,12 +62,13 @@ def panel(seed: int) -> tuple[Tensor, Place]:
     return panels.draw(scene, size=max(SIZES)), ((y0 + y1) / 2, (x0 + x1) / 2)
 
 
-class Explorer:
+class Explorer(Uploading):
     """The widgets: each choice of the reader makes a new `View`, and everything shown is drawn from it."""
 
     def __init__(self, own: Tensor | None = None):
+        pictures = shelf() if own is None else {"yours": lambda: (own, MIDDLE), **shelf()}
+        super().__init__(pictures, label=100, button="Your own picture")
         kit = widgets()
-        self.pictures = shelf() if own is None else {"yours": lambda: (own, MIDDLE), **shelf()}
 
         def layout(width: int) -> Any:
             return kit.Layout(width=f"{width}px", max_width="100%")
@@ -76,24 +78,19 @@ class Explorer:
         def steps(name: str, options: tuple, value: int) -> Any:
             return kit.SelectionSlider(options=options, value=value, description=name, style=style, layout=layout(296))
 
-        def menu(name: str, options: list, label: int, width: int) -> Any:
-            style = {"description_width": f"{label}px"}
-            return kit.Dropdown(description=name, options=options, style=style, layout=layout(width))
-
-        self.choice = menu("Picture", list(self.pictures), 100, 420)
-        self.whole = menu("Part", [("middle square", False), ("whole", True)], 40, 190)
-        self.upload_box = kit.HBox([])
+        self.whole = kit.Dropdown(
+            description="Part", options=[("middle square", False), ("whole", True)],
+            style={"description_width": "40px"}, layout=layout(190),
+        )  # fmt: skip
         self.patch = steps("Patch side P", PATCHES, 16)
         self.numbers = steps("Numbers kept", NUMBERS, 48)
         self.size = steps("Image side", SIZES, 224)
         self.token = kit.IntSlider(min=0, max=195, description="Token", style=style, layout=layout(616))
         self.patch.add_class("mv-knob")  # the main knob
         self.play = kit.Play(min=0, max=195, interval=200, show_repeat=False, layout=kit.Layout(width="auto"))
-        self.message, self.tiles, self.note, self.table = kit.HTML(), kit.HTML(), kit.HTML(), kit.HTML()
+        self.tiles, self.note, self.table = kit.HTML(), kit.HTML(), kit.HTML()
         self.token_words, self.kept_words = kit.HTML(), kit.HTML()
         self.shown = Drawing(*(kit.Image(format="png", layout=kit.Layout(max_width="100%")) for _ in Drawing._fields))
-        self._busy = False
-        self._new_upload()
         picture, focus = self.pictures[self.choice.value]()
         self.view = View(picture, focus=focus)
         for control in (self.choice, self.whole, self.size, self.patch, self.numbers):
@@ -137,32 +134,8 @@ class Explorer:
         box.add_class("minivit-explorer")
         return box
 
-    def _new_upload(self) -> None:
-        """A fresh button for each file: the same file can come twice, under ipywidgets 7 and 8 alike."""
-        layout = widgets().Layout(width="auto")
-        self.upload = widgets().FileUpload(accept="image/*", description="Your own picture", layout=layout)
-        self.upload.observe(self._uploaded, "value")
-        self.upload_box.children = (self.upload, widgets().Label("up to 10 MB"))
-
-    def _uploaded(self, change: Any) -> None:
-        for file in uploads(change["new"]):
-            try:
-                picture = picture_of(file)
-            except (OSError, ValueError) as error:
-                self.message.value = complaint(file.name, error)
-            else:
-                self._offer(f"yours: {file.name}", picture)
-        if change["new"]:
-            self._new_upload()
-
-    def _offer(self, name: str, picture: Tensor) -> None:
-        """Puts an upload on top of the menu and shows it; the same name again takes its place."""
-        self.pictures = {name: lambda: (picture, MIDDLE)} | {k: v for k, v in self.pictures.items() if k != name}
-        self._busy = True
-        self.choice.options = list(self.pictures)
-        self.choice.value = name
-        self._busy = False
-        self._changed({"owner": self.choice})
+    def _add(self, name: str, picture: Tensor) -> None:
+        super()._add(name, (picture, MIDDLE))
 
     def _changed(self, change: Any) -> None:
         """A control moved: the place looked at stays, unless the picture is another."""

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from minivit import images
-from minivit.teach.explorers import LOOK, complaint, picture_of, png, show_still, stills, uploads, widgets
+from minivit.teach.explorers import LOOK, complaint, picture_of, png, show_still, stills, widgets
 from minivit.teach.explorers.cutting import enlarge, frame
+from minivit.teach.explorers.uploading import Uploading
 from minivit.teach.figures import WIDE, paint, pyplot, styled
 from minivit.teach.figures.vit import overlay
 from minivit.teach.inspector import QUESTIONS, split, trained_inspector
@@ -163,20 +164,19 @@ def panel(seed: int) -> Tensor:
     return panels.draw(panels.sample_scene(seed, "test"), 224)
 
 
-class Explorer:
+class Explorer(Uploading):
     """The widgets: each choice of the reader makes a new `View`, and everything shown is drawn from it."""
 
     def __init__(self, model: ViT, own: Tensor | None = None):
+        super().__init__(shelf() if own is None else {"yours": lambda: own, **shelf()})
         kit = widgets()
         self.model = model
-        self.pictures = shelf() if own is None else {"yours": lambda: own, **shelf()}
         style, wide = {"description_width": "80px"}, kit.Layout(width="420px", max_width="100%")
         c = model.config
 
         def menu(name: str, options: list) -> Any:
             return kit.Dropdown(description=name, options=options, style=style, layout=wide)
 
-        self.choice = menu("Picture", list(self.pictures))
         self.block = menu("Block", [(ROLLOUT, None), *((f"block {i}", i) for i in range(c.depth))])
         self.head = menu("Head", [(MEAN, None), *((f"head {i}", i) for i in range(c.heads))])
         self.token = kit.IntSlider(
@@ -184,10 +184,8 @@ class Explorer:
         )
         self.token.add_class("mv-knob")
         self.hint = kit.HTML(f"-1: {'the class token' if c.prefix else 'all tokens together'}")
-        self.upload_box, self.message, self.words, self.said = kit.HBox([]), kit.HTML(), kit.HTML(), kit.HTML()
+        self.words, self.said = kit.HTML(), kit.HTML()
         self.shown = [kit.Image(format="png", layout=kit.Layout(max_width="100%", width="420px")) for _ in range(2)]
-        self._busy = False
-        self._new_upload()
         self.picture = self.pictures[self.choice.value]()
         for control in (self.choice, self.block, self.head, self.token):
             control.observe(self._changed, "value")
@@ -202,33 +200,6 @@ class Explorer:
     def view(self) -> View:
         patch = None if self.token.value < 0 else self.token.value
         return View(self.model, self.picture, self.block.value, self.head.value, patch)
-
-    def _new_upload(self) -> None:
-        """A fresh button for each file: the same file can come twice, under ipywidgets 7 and 8 alike."""
-        kit = widgets()
-        self.upload = kit.FileUpload(accept="image/*", description="Your own", layout=kit.Layout(width="auto"))
-        self.upload.observe(self._uploaded, "value")
-        self.upload_box.children = (self.upload, kit.Label("up to 10 MB"))
-
-    def _uploaded(self, change: Any) -> None:
-        for file in uploads(change["new"]):
-            try:
-                picture = picture_of(file)
-            except (OSError, ValueError) as error:
-                self.message.value = complaint(file.name, error)
-            else:
-                self._offer(f"yours: {file.name}", picture)
-        if change["new"]:
-            self._new_upload()
-
-    def _offer(self, name: str, picture: Tensor) -> None:
-        """Puts an upload on top of the menu and shows it; the same name again takes its place."""
-        self.pictures = {name: lambda: picture} | {k: v for k, v in self.pictures.items() if k != name}
-        self._busy = True
-        self.choice.options = list(self.pictures)
-        self.choice.value = name
-        self._busy = False
-        self._changed({"owner": self.choice})
 
     def _changed(self, change: Any) -> None:
         if self._busy:
