@@ -8,6 +8,7 @@ are compared, and those of the cached tokens with those of the whole text read a
 """
 
 import time
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -17,16 +18,17 @@ from benchmarks import language_peers
 from benchmarks.language_table import PEERS, PROMPT, language_table, row
 from benchmarks.rounds import RUNS, Contender, about, chosen, known, measured, threads, write
 from minivit.language import Cache, Language, LanguageConfig, generate
+from minivit.language.compiled import compiled_step
 from minivit.language.stepping import stepping
 
 RECORD = RUNS / "bench_language.json"
-READ, NEW = 160, 64  # tokens of the prompt, tokens to write
+PROMPTS = {"long": (160, 64), "short": (8, 192)}  # tokens of the prompt, tokens to write
 MODELS = {
     "tiny": LanguageConfig(512, 256, 128, depth=4, heads=4, hidden=352),
     "small": LanguageConfig(4096, 256, 512, depth=8, heads=8, hidden=1376),
 }
 DTYPES, BATCHES = {"fp32": torch.float32, "bf16": torch.bfloat16}, (1, 16)
-KINDS = (tuple(MODELS), tuple(DTYPES), tuple(map(str, BATCHES)))
+KINDS = (tuple(MODELS), tuple(DTYPES), tuple(map(str, BATCHES)), tuple(PROMPTS))
 SECONDS, LONG = 20.0, 30.0  # a cell's budget; a round above which three rounds do
 CLOSE = 0.05  # bfloat16: the largest difference of logits, by the largest logit
 
@@ -37,27 +39,27 @@ class Cell(NamedTuple):
     model: str  # "tiny" or "small"
     dtype: str  # "fp32" or "bf16", of the weights and all else
     batch: int
-    read: int = READ
-    new: int = NEW
+    prompt: str = "long"  # or "short"
 
 
 def cells(words: tuple[str, ...] = ()) -> list[Cell]:
-    """All comparisons, or those that the words leave in."""
+    """All comparisons, or those that the words leave in. A short prompt and much to write is for one text alone."""
     every = [Cell(model, dtype, batch) for dtype in DTYPES for model in MODELS for batch in BATCHES]
+    every += [Cell(model, dtype, 1, "short") for dtype in DTYPES for model in MODELS]
     known(words, KINDS)
-    return [cell for cell in every if chosen(cell[:3], words, KINDS)]
+    return [cell for cell in every if chosen(cell, words, KINDS)]
 
 
-def contenders() -> list[Contender]:
+def contenders(cell: Cell) -> list[Contender]:
     """Each library as it comes and with its switches, with all threads and with one; minivit's prompt alone."""
-    plain = [Contender("minivit")] + [
+    compiles = cell.batch == 1 and cell.dtype == "fp32"  # what `compiled_step` is for
+    plain = [Contender("minivit"), *[Contender("minivit", compiled=True)] * compiles] + [
         Contender(name, explicit=explicit, static=static)
         for name in PEERS
         for explicit in (False, True)
         for static in (False, True)
     ]
-    alone = [Contender(one.name, one.explicit, static=one.static, alone=True) for one in plain]
-    return [*plain, *alone, Contender(PROMPT)]
+    return [*plain, *(replace(one, alone=True) for one in plain), Contender(PROMPT)]
 
 
 def build(config: LanguageConfig, dtype: torch.dtype = torch.float32) -> Language:
@@ -89,18 +91,19 @@ class Writers:
         with threads(1 if one.alone else torch.get_num_threads()):
             if one.name in PEERS:
                 return getattr(language_peers, one.name)(self.theirs, one.static)(ids, new)
-            return generate(self.ours, ids, limit=1 if one.name == PROMPT else new).ids
+            step = compiled_step if one.compiled else stepping
+            return generate(self.ours, ids, limit=1 if one.name == PROMPT else new, stepping=step).ids
 
 
-def alike(writers: Writers, ids: Tensor, new: int) -> None:
+def alike(writers: Writers, running: list[Contender], ids: Tensor, new: int) -> None:
     """AssertionError unless all write the same, with the cache as without; in bfloat16, unless logits are close."""
     told = writers(Contender("minivit"), ids, new)
     if writers.ours.table.weight.dtype == torch.bfloat16:
         return close(writers, ids, told)
     again = generate(writers.ours, ids, limit=new, cache=False).ids
     assert torch.equal(told, again), "minivit writes other words without its cache"
-    for one in contenders():
-        if one.name in PEERS and not one.alone:
+    for one in running:
+        if one.name != PROMPT and not one.alone:
             assert torch.equal(told, writers(one, ids, new)), f"{one} and minivit write other words"
 
 
@@ -121,16 +124,16 @@ def close(writers: Writers, ids: Tensor, told: Tensor) -> None:
 
 def measure(cell: Cell) -> dict:
     """The seconds of every contender in every round."""
-    config = MODELS[cell.model]
-    writers, ids = Writers(config, DTYPES[cell.dtype]), prompt(config, cell.batch, cell.read)
-    alike(writers, ids, cell.new)
+    config, running, (read, new) = MODELS[cell.model], contenders(cell), PROMPTS[cell.prompt]
+    writers, ids = Writers(config, DTYPES[cell.dtype]), prompt(config, cell.batch, read)
+    alike(writers, running, ids, new)
 
     def turn(one: Contender) -> float:
         start = time.perf_counter()
-        writers(one, ids, cell.new)
+        writers(one, ids, new)
         return time.perf_counter() - start
 
-    return {**cell._asdict(), "seconds": measured(contenders(), turn, SECONDS, LONG)}
+    return {**cell._asdict(), "read": read, "new": new, "seconds": measured(running, turn, SECONDS, LONG)}
 
 
 def main(*words: str) -> None:

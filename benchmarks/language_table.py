@@ -15,11 +15,15 @@ def rate(cell: dict, label: str) -> float:
 
 
 def row(cell: dict, at_best: bool) -> list[str]:
-    """The cell, minivit's tokens a second and the prompt's share, then how many times as long each peer takes."""
+    """The cell, minivit's tokens a second and the prompt's share, then how many times as long each peer takes.
+
+    The prompt's time is that of the model as it comes, and so is its share.
+    """
     own, *peers = (best(cell, name) if at_best else name for name in ("minivit", *PEERS))
     share = statistics.median(cell["seconds"][PROMPT]) / statistics.median(cell["seconds"]["minivit"])
     return [
-        cell["model"], cell["dtype"], str(cell["batch"]), "best" if at_best else "as it comes",
+        cell["model"], cell["dtype"], str(cell["batch"]), f"{cell['read']} + {cell['new']}",
+        "best" if at_best else "as it comes",
         f"{rate(cell, own):,.0f}", f"{share:.0%}", *(str(times(cell, peer, own)) for peer in peers),
         str(len(cell["seconds"]["minivit"])),
     ]  # fmt: skip
@@ -34,7 +38,7 @@ def switches(cell: dict) -> str:
 def language_table(record: dict) -> str:
     """Markdown: rates and ratios, then which settings were the best."""
     cells = record["cells"]
-    head = ["model", "type", "batch", "settings", "minivit, tokens/s", "prompt", *PEERS, "rounds"]
+    head = ["model", "type", "batch", "tokens", "settings", "minivit, tokens/s", "prompt", *PEERS, "rounds"]
     rows = [row(cell, at_best) for cell in cells for at_best in (False, True)]
-    found = [[cell["model"], cell["dtype"], str(cell["batch"]), switches(cell)] for cell in cells]
-    return "\n".join([*where(record), *table(head, rows), *table(["model", "type", "batch", "best settings"], found)])
+    found = [[*row(cell, True)[:4], switches(cell)] for cell in cells]
+    return "\n".join([*where(record), *table(head, rows), *table([*head[:4], "best settings"], found)])

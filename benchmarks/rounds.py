@@ -29,11 +29,12 @@ class Contender:
     explicit: bool = False  # attention as two matrix products and a softmax instead of the fused kernel
     raised: bool = False  # torch.set_float32_matmul_precision("medium")
     static: bool = False  # a cache with room for all from the start
+    compiled: bool = False  # a step of machine code from token to token
     alone: bool = False  # one thread
 
     def __str__(self) -> str:
-        switches = {"explicit": self.explicit, "raised": self.raised, "static": self.static, "one thread": self.alone}
-        return ", ".join([self.name, *(word for word, on in switches.items() if on)])
+        on = (word for word in ("explicit", "raised", "static", "compiled") if getattr(self, word))
+        return ", ".join([self.name, *on, *["one thread"] * self.alone])
 
 
 def measured(

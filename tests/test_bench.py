@@ -341,15 +341,19 @@ SPEAKS = LanguageConfig(31, 40, 24, depth=2, heads=6, kv_heads=2, hidden=20)
 
 def test_words_choose_texts():
     every = language.cells()
-    assert len(every) == 2 * 2 * 2 and {(cell.read, cell.new) for cell in every} == {(160, 64)}
+    assert len(set(every)) == len(every) == 2 * 2 * 2 + 2 * 2
     assert [cell[:3] for cell in language.cells(("tiny", "16"))] == [("tiny", "fp32", 16), ("tiny", "bf16", 16)]
+    assert language.cells(("short", "tiny", "fp32")) == [language.Cell("tiny", "fp32", 1, "short")]
     with pytest.raises(SystemExit, match="not huge"):
         language.cells(("huge",))
 
 
 def test_every_writer_runs_as_it_comes_and_with_its_switches():
-    labels = [str(one) for one in language.contenders()]
+    labels = [str(one) for one in language.contenders(language.Cell("tiny", "fp32", 1))]
     assert len(set(labels)) == len(labels) and {"minivit", "generate", "loop", "prompt alone"} <= set(labels)
+    assert {"minivit, compiled", "minivit, compiled, one thread", "minivit, one thread"} <= set(labels)
+    for cell in (language.Cell("tiny", "fp32", 16), language.Cell("tiny", "bf16", 1)):
+        assert not any("compiled" in str(one) for one in language.contenders(cell))
     for peer in ("generate", "loop"):
         assert {f"{peer}, explicit, static", f"{peer}, static", f"{peer}, one thread"} <= set(labels)
     before = torch.get_num_threads()
@@ -360,26 +364,32 @@ def test_every_writer_runs_as_it_comes_and_with_its_switches():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
-def test_writers_are_timed_that_write_the_same(monkeypatch, dtype):
+@pytest.mark.parametrize(("dtype", "batch"), [("fp32", 1), ("fp32", 3), ("bf16", 3)])
+def test_writers_are_timed_that_write_the_same(monkeypatch, dtype, batch):
     monkeypatch.setitem(language.MODELS, "tiny", SPEAKS)
+    monkeypatch.setitem(language.PROMPTS, "long", (5, 4))
     monkeypatch.setattr(language, "SECONDS", 0.0)
     monkeypatch.setattr(language, "LONG", 0.0)
     with rounds.threads(1):
-        cell = language.measure(language.Cell("tiny", dtype, 3, read=5, new=4))
+        cell = language.measure(language.Cell("tiny", dtype, batch))
     assert {"minivit", "generate", "loop", "prompt alone"} <= set(cell["seconds"])
+    assert (cell["read"], cell["new"]) == (5, 4)
     assert {len(seconds) for seconds in cell["seconds"].values()} == {3}
     assert language.Writers(SPEAKS, language.DTYPES[dtype]).theirs.dtype == language.DTYPES[dtype]
 
 
 @pytest.mark.slow
 def test_a_writer_that_writes_otherwise_is_found(monkeypatch):
-    ids = language.prompt(SPEAKS, 2, 5)
+    ids, running = language.prompt(SPEAKS, 2, 5), language.contenders(language.Cell("tiny", "fp32", 2))
     writers = language.Writers(SPEAKS, torch.float32)
-    language.alike(writers, ids, 4)
+    language.alike(writers, running, ids, 4)
+    with monkeypatch.context() as twin, pytest.raises(AssertionError, match="compiled and minivit write other words"):
+        idle = torch.zeros(1, SPEAKS.vocabulary)
+        twin.setattr(language, "compiled_step", lambda model, cache: lambda ids: idle)
+        language.alike(writers, language.contenders(language.Cell("tiny", "fp32", 1)), ids[:1], 4)
     writers.theirs.model.layers[1].mlp.up_proj.weight.data *= 2
     with pytest.raises(AssertionError, match="generate and minivit write other words"):
-        language.alike(writers, ids, 4)
+        language.alike(writers, running, ids, 4)
     halves = language.Writers(SPEAKS, torch.bfloat16)
     told = halves(rounds.Contender("minivit"), ids, 4)
     language.close(halves, ids, told)
@@ -409,10 +419,10 @@ def test_made_up_seconds_become_the_table_of_texts():
         "prompt alone": [0.25, 0.5, 0.25],
         "minivit, one thread": [3.0, 3.0, 3.0],
     }
-    cell = {"model": "tiny", "dtype": "fp32", "batch": 16, "read": 160, "new": 64, "seconds": seconds}
+    cell = {"model": "tiny", "dtype": "fp32", "batch": 16, "prompt": "long", "read": 160, "new": 64, "seconds": seconds}
     plain, good = (language_table.row(cell, at_best) for at_best in (False, True))
-    assert plain[4:] == ["1,024", "25%", "3.00 (3.00–3.00)", "2.00 (2.00–2.00)", "3"]
-    assert good[6:8] == ["3.00 (3.00–3.00)", "1.50 (1.50–1.50)"]
+    assert plain[3:] == ["160 + 64", "as it comes", "1,024", "25%", "3.00 (3.00–3.00)", "2.00 (2.00–2.00)", "3"]
+    assert good[7:9] == ["3.00 (3.00–3.00)", "1.50 (1.50–1.50)"]
     where = {"machine": "a machine", "threads": 2, "commit": "abc", "versions": {"transformers": "5"}, "whole": True}
     text = language_table.language_table({**where, "cells": [cell]})
     assert "a machine; threads: 2" in text and "minivit: as it comes; generate: as it comes; loop: static" in text

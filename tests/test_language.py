@@ -1,6 +1,8 @@
 """The language model: what it may read, its cache, its places, its choices, its writing."""
 
+import importlib
 import math
+import sys
 from dataclasses import replace
 
 import pytest
@@ -15,6 +17,7 @@ from minivit.language import (
     LanguageConfig,
     RMSNorm,
     Sampler,
+    compiled,
     generate,
     greedy,
     left_padded,
@@ -22,9 +25,10 @@ from minivit.language import (
     rotary,
     stream,
 )
+from minivit.language.compiled import compiled_step
 from minivit.language.model import attend_one
 from minivit.language.stepping import fast_step, plain_step, stepping
-from minivit.lora import add_lora
+from minivit.lora import add_lora, merge_lora
 
 CONFIG = LanguageConfig(
     vocabulary=37, context=48, width=24, depth=3, heads=6, kv_heads=2, hidden=40, eps=1e-6, theta=100.0
@@ -133,6 +137,19 @@ def test_padding_on_the_left_changes_nothing(model):
     assert not torch.allclose(model(padded)[0, 4:], alone[0], atol=1e-3)  # the twin without valid
 
 
+@pytest.mark.parametrize("asking", [slice(-1, None), slice(2, 5), slice(0, 1)])
+def test_who_asks_for_some_tokens_gets_what_all_would_tell_of_them(model, asking):
+    prompt, valid = left_padded([ids(1, n, n)[0].tolist() for n in (3, 7)])
+    for padded in (None, valid):
+        caches = [Cache.of(model, 2, 9) for _ in range(2)]
+        told = model.read(model.embed(prompt), padded, caches[0], asking=asking)
+        assert torch.allclose(told, model.read(model.embed(prompt), padded, caches[1])[:, asking], atol=1e-10)
+        assert [cache.filled for cache in caches] == [7, 7]
+        for one, other in zip(caches[0].keys + caches[0].values, caches[1].keys + caches[1].values, strict=True):
+            assert torch.equal(one[:, :, :7], other[:, :, :7])
+    assert torch.allclose(model.read(model.embed(prompt), asking=asking), model.read(model.embed(prompt))[:, asking])
+
+
 def test_tied_weights_are_one():
     tied = Language(replace(CONFIG, tied=True))
     assert tied.head.weight is tied.table.weight
@@ -219,6 +236,79 @@ def test_the_quick_step_is_taken_where_it_fits(model):
     shaken(add_lora(model, 1))
     assert not taken()
     assert torch.equal(generate(model, prompt, limit=4).ids, generate(model, prompt, limit=4, cache=False).ids)
+
+
+@pytest.mark.parametrize(("dtype", "close"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
+@pytest.mark.parametrize("padded", [False, True])
+def test_the_compiled_step_is_the_plain_one(model, dtype, close, padded):
+    model.to(dtype)
+    prompt, valid = ids(1, 7), (torch.arange(7) >= 3)[None] if padded else None
+    caches = [Cache.of(model, 1, 11) for _ in range(2)]
+    with torch.no_grad():
+        for cache in caches:
+            model(prompt, valid, cache)
+        plain, quick = plain_step(model, caches[0]), compiled_step(model, caches[1])
+        for n in range(4):
+            token = ids(1, 1, 20 + n)[:, 0]
+            right, told = plain(token), quick(token)
+            assert told.dtype == dtype and told.shape == right.shape
+            assert float((told - right).abs().max() / right.abs().max()) < close
+    assert [cache.filled for cache in caches] == [11, 11]
+    for one, other in zip(caches[0].keys + caches[0].values, caches[1].keys + caches[1].values, strict=True):
+        assert torch.allclose(one, other, atol=close)
+
+
+def test_the_compiled_step_computes_in_the_models_type(model):
+    """A whole number among numbers of 32 bits makes them 64 bits wide, and the step half as quick, unseen."""
+    generate(model.float(), ids(1, 3), limit=2, stepping=compiled_step)
+    for part in (compiled.token, compiled.product, compiled.normed, compiled.gated, compiled.attended):
+        kinds = {str(kind.return_type.dtype) for kind in part.nopython_signatures if "float32" in str(kind.args)}
+        assert kinds == {"float32"}, part
+
+
+def test_the_compiled_step_writes_what_the_others_write(model):
+    prompt = ids(1, 5)
+    right = generate(model, prompt, limit=9, stop=[3]).ids
+    assert torch.equal(generate(model, prompt, limit=9, stop=[3], stepping=compiled_step).ids, right)
+    cache, more = Cache.of(model, 1, 30), ids(1, 4, 5)
+    first = generate(model, prompt, limit=5, cache=cache, stepping=compiled_step).ids
+    told = generate(model, torch.cat([first[:, -1:], more], dim=1), limit=5, cache=cache, stepping=compiled_step).ids
+    assert torch.equal(told, generate(model, torch.cat([prompt, first, more], dim=1), limit=5).ids)
+
+
+def test_the_compiled_step_sees_weights_that_were_changed(model):
+    cache = Cache.of(model, 1, 9)
+    step = compiled_step(model, cache)
+    with torch.no_grad():
+        before = step(torch.tensor([3]))
+        kept = before.clone()
+        model.head.weight.mul_(2)
+        cache.filled = 0
+        assert torch.allclose(step(torch.tensor([3])), 2 * kept)
+    assert torch.equal(before, kept)  # logits that were given are left alone
+
+
+def test_what_the_compiled_step_cannot_do_is_told_before_anything_is_read(model):
+    cache = Cache.of(model, 2, 20)
+    with pytest.raises(ValueError, match="writes one text; got 2: leave out `stepping`"):
+        generate(model, ids(2, 4), limit=3, cache=cache, stepping=compiled_step)
+    assert cache.filled == 0
+    with pytest.raises(ValueError, match="without autocast"), torch.autocast("cpu", torch.bfloat16):
+        compiled_step(model.float(), Cache.of(model, 1, 9))
+    with pytest.raises(ValueError, match=r"float32 or float64 on a CPU.*got torch.bfloat16 on cpu"):
+        compiled_step(model.bfloat16(), Cache.of(model, 1, 9))
+    add_lora(model.double(), 1)
+    with pytest.raises(ValueError, match="merge_lora"):
+        compiled_step(model, Cache.of(model, 1, 9))
+    right = generate(merge_lora(model), ids(1, 4), limit=5).ids
+    assert torch.equal(generate(model, ids(1, 4), limit=5, stepping=compiled_step).ids, right)
+
+
+def test_without_numba_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.delitem(sys.modules, "minivit.language.compiled")
+    with pytest.raises(ImportError, match=r"minivit\[fast\]"):
+        importlib.import_module("minivit.language.compiled")
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -333,6 +423,33 @@ def test_a_second_turn_goes_on_with_the_cache(model):
     second = generate(model, torch.cat([first[:, -1:], more], dim=1), limit=5, cache=cache).ids
     whole = generate(model, torch.cat([prompt, first, more], dim=1), limit=5).ids
     assert torch.equal(second, whole)
+
+
+def test_a_second_turn_forgets_what_stopped_rows_wrote_for_company(model):
+    """One row stops early and idles until the other is done: each one's second turn is as if it were alone."""
+    prompt, more = ids(2, 4, 3), ids(2, 3, 5)
+    plain = generate(model, prompt, limit=6).ids
+    stop = next(token for token in plain[1, 1:4].tolist() if token not in plain[0].tolist())
+    cache = Cache.of(model, 2, 30)
+    first = generate(model, prompt, limit=6, stop=[stop], cache=cache)
+    assert first.stopped.tolist() == [False, True] and first.lengths[1] < 4
+    second = generate(model, torch.cat([first.ids[:, -1:], more], dim=1), limit=5, cache=cache).ids
+    for row, said in enumerate((first.ids[0], first.ids[1, : first.lengths[1] + 1])):
+        whole = torch.cat([prompt[row], said, more[row]])[None]
+        assert torch.equal(second[row], generate(model, whole, limit=5).ids[0])
+
+
+def test_who_stops_listening_leaves_a_cache_to_go_on_with(model):
+    cache, tried = Cache.of(model, 2, 30), ((seed, generate(model, ids(2, 4, seed), limit=3).ids) for seed in range(20))
+    seed, stop = next((seed, told[1, 0].item()) for seed, told in tried if told[1, 0] not in told[0])
+    prompt = ids(2, 4, seed)
+    steps = stream(model, prompt, limit=9, stop=[stop], cache=cache)
+    told = torch.stack([next(steps) for _ in range(3)], dim=1)
+    steps.close()
+    assert cache.valid[:, 4:6].tolist() == [[True, True], [False, False]] and cache.filled == 6
+    second = generate(model, torch.cat([told[:, -1:], ids(2, 3, 5)], dim=1), limit=2, cache=cache).ids
+    whole = torch.cat([prompt[1], told[1, :1], ids(2, 3, 5)[1]])[None]
+    assert torch.equal(second[1], generate(model, whole, limit=2).ids[0])
 
 
 def test_only_what_is_allowed_is_written(model):

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from minivit.blocks import MLP
 from minivit.bridge.merging import CrossAttention
 from minivit.language import Cache, Language, LanguageConfig
+from minivit.language.model import ALL
+from minivit.patches import _whole
 
 
 class GatedCrossAttention(nn.Module):
@@ -33,11 +35,19 @@ class GatedCrossAttention(nn.Module):
 
 
 class LookAgain(nn.Module):
-    """A language model with a gated layer after every `every`-th block; `at(picture)` is that model looking there."""
+    """A language model with a gated layer after every `every`-th block; `at(picture)` is that model looking there.
+
+    Raises ValueError where `every` leaves no layer to look with.
+    """
 
     def __init__(self, language: Language, other: int, every: int = 1):
         super().__init__()
         c = language.config
+        if _whole(every, "every", "blocks") > c.depth:
+            raise ValueError(
+                f"after every {every} blocks of {c.depth} there is no place for a layer, so nothing would be seen: "
+                f"take every from 1 to {c.depth}"
+            )
         self.language, self.every = language, every
         self.layers = nn.ModuleList(GatedCrossAttention(c.width, other, c.heads) for _ in range(c.depth // every))
 
@@ -62,9 +72,11 @@ class Looking:
         """(B, T) -> (B, T, V)."""
         return self.head(self.read(self.embed(ids), valid, cache))
 
-    def read(self, vectors: Tensor, valid: Tensor | None = None, cache: Cache | None = None) -> Tensor:
-        """(B, T, E) -> (B, T, E), as `Language.read`, with a look at the picture between the blocks."""
-        return self.model.language.read(vectors, valid, cache, after=self._look)
+    def read(
+        self, vectors: Tensor, valid: Tensor | None = None, cache: Cache | None = None, asking: slice = ALL
+    ) -> Tensor:
+        """(B, T, E) -> (B, asking, E), as `Language.read`, with a look at the picture between the blocks."""
+        return self.model.language.read(vectors, valid, cache, after=self._look, asking=asking)
 
     def _look(self, block: int, vectors: Tensor) -> Tensor:
         layer, between = divmod(block + 1, self.model.every)

@@ -52,11 +52,10 @@ class Cache:
         """All blocks have read `count` tokens more."""
         self.filled += count
 
-    def keep_rows(self, rows: Tensor) -> None:
-        """(B,) bool: forget the texts that are finished."""
-        self.keys = [t[rows] for t in self.keys]
-        self.values = [t[rows] for t in self.values]
-        self.valid = self.valid[rows]
+    def forget(self, start: int, gone: Tensor) -> None:
+        """(B, n) bool, True where a token from place `start` on is no real one: nobody reads it from now on."""
+        self.valid[:, start : start + gone.shape[1]] &= ~gone
+        self.padded |= bool(gone.any())
 
 
 def may_read(

@@ -26,6 +26,7 @@ from minivit.patches import _tensor, _whole
 
 Keep = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 After = Callable[[int, Tensor], Tensor]
+ALL = slice(None)  # of the tokens
 
 
 @dataclass(frozen=True)
@@ -110,11 +111,14 @@ class CausalAttention(nn.Module):
         self.qkv = nn.Linear(width, (heads + 2 * kv_heads) * self.head_dim, bias=False)
         self.out = nn.Linear(width, width, bias=False)
 
-    def forward(self, x: Tensor, turn: Turn, mask: Tensor | None = None, keep: Keep | None = None) -> Tensor:
-        """(B, T, D) -> (B, T, D). `keep` takes the new keys and values and gives back all S of them."""
+    def forward(
+        self, x: Tensor, turn: Turn, mask: Tensor | None = None, keep: Keep | None = None, asking: slice = ALL
+    ) -> Tensor:
+        """(B, T, D) -> (B, asking, D). `keep` takes the new keys and values and gives back all S of them."""
         q, k, v = self.queries_keys_values(x, turn)
         k, v = (k, v) if keep is None else keep(k, v)
-        return self.out(self.grouped(q, k, v, mask).transpose(1, 2).flatten(2))
+        mask = mask if mask is None else mask[:, :, asking]
+        return self.out(self.grouped(q[:, :, asking], k, v, mask).transpose(1, 2).flatten(2))
 
     def queries_keys_values(self, x: Tensor, turn: Turn) -> tuple[Tensor, Tensor, Tensor]:
         """(B, T, D) -> (B, heads, T, head_dim), turned, and twice (B, kv_heads, T, head_dim), the keys turned."""
@@ -152,7 +156,10 @@ class SwiGLU(nn.Module):
 
 
 class CausalBlock(nn.Module):
-    """Attention to what came before, then an MLP, both added to the stream: (B, T, D) -> (B, T, D)."""
+    """Attention to what came before, then an MLP, both added to the stream: (B, T, D) -> (B, T, D).
+
+    Where only some tokens are `asking`, all are read, and the stream goes on with those.
+    """
 
     def __init__(self, config: LanguageConfig):
         super().__init__()
@@ -160,9 +167,11 @@ class CausalBlock(nn.Module):
         self.norm1, self.norm2 = RMSNorm(c.width, c.eps), RMSNorm(c.width, c.eps)
         self.attention, self.mlp = CausalAttention(c.width, c.heads, c.kv_heads), SwiGLU(c.width, c.hidden)
 
-    def forward(self, x: Tensor, turn: Turn, mask: Tensor | None = None, keep: Keep | None = None) -> Tensor:
-        """(B, T, D) -> (B, T, D)."""
-        x = x + self.attention(self.norm1(x), turn, mask, keep)
+    def forward(
+        self, x: Tensor, turn: Turn, mask: Tensor | None = None, keep: Keep | None = None, asking: slice = ALL
+    ) -> Tensor:
+        """(B, T, D) -> (B, asking, D)."""
+        x = x[:, asking] + self.attention(self.norm1(x), turn, mask, keep, asking)
         return x + self.mlp(self.norm2(x))
 
 
@@ -205,25 +214,33 @@ class Language(nn.Module):
         return self.table(ids)
 
     def read(
-        self, vectors: Tensor, valid: Tensor | None = None, cache: Cache | None = None, after: After | None = None
+        self,
+        vectors: Tensor,
+        valid: Tensor | None = None,
+        cache: Cache | None = None,
+        after: After | None = None,
+        asking: slice = ALL,
     ) -> Tensor:
-        """(B, T, D) -> (B, T, D): what the blocks make of the vectors, normed; `head` makes logits of it.
+        """(B, T, D) -> (B, asking, D): what the blocks make of the vectors, normed; `head` makes logits of it.
+
+        `asking` says of which tokens one wants to know. In the last block nobody reads the others any more, so they
+        pass it as keys and values alone: who writes after a prompt asks for `slice(-1, None)`.
 
         Places are counted over real tokens, so padding on the left, or between turns, moves nothing. `after`, called
         with a block's number and the stream behind it, gives the stream for the next one. Raises ValueError for vectors
         of another width, and for more tokens than the context or the cache has room for.
         """
         self._check(vectors, valid, cache)
-        vectors = _halved(vectors)
+        vectors, count = _halved(vectors), vectors.shape[1]
         places, mask = may_read(vectors.shape[:2], valid, cache, vectors.device)
         turn = rotary(places, self.config.head_dim, self.config.theta) if cache is None else cache.turns.at(places)
         turn = turn.to(vectors.dtype)
         for number, block in enumerate(self.blocks):
             keep = None if cache is None else partial(cache.extended, number)
-            vectors = block(vectors, turn, mask, keep)
+            vectors = block(vectors, turn, mask, keep, asking if number + 1 == len(self.blocks) else ALL)
             vectors = vectors if after is None else after(number, vectors)
         if cache is not None:
-            cache.advance(vectors.shape[1])
+            cache.advance(count)
         return self.norm(vectors)
 
     def _check(self, vectors: Tensor, valid: Tensor | None, cache: Cache | None) -> None:

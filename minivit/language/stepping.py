@@ -18,15 +18,20 @@ from minivit.language.cache import Cache, may_read
 from minivit.language.model import CausalAttention, CausalBlock, Language, RMSNorm, SwiGLU
 
 Step = Callable[[Tensor], Tensor]  # (B,) ids just written -> (B, V) logits of what comes next
+Stepping = Callable[[Language, Cache], Step]
 
 OWN = (Language, CausalBlock, CausalAttention, SwiGLU, RMSNorm, nn.ModuleList, nn.Embedding, nn.Linear)
 
 
 def stepping(model: Language, cache: Cache) -> Step:
     """The quick step where the model has only parts of its own, to which nobody listens; else the plain one."""
-    own = isinstance(model, Language) and all(map(_is_own, model.modules()))
     autocast = torch.is_autocast_enabled(cache.valid.device.type)
-    return fast_step(model, cache) if own and not autocast else plain_step(model, cache)
+    return fast_step(model, cache) if is_own(model) and not autocast else plain_step(model, cache)
+
+
+def is_own(model: nn.Module) -> bool:
+    """Whether it is a `Language` of whose parts none was exchanged, and to which nobody listens."""
+    return isinstance(model, Language) and all(map(_is_own, model.modules()))
 
 
 def _is_own(part: nn.Module) -> bool:

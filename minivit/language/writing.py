@@ -12,10 +12,11 @@ from torch import Tensor
 from minivit.language.cache import Cache
 from minivit.language.model import Language
 from minivit.language.sampling import greedy
-from minivit.language.stepping import Step, stepping
+from minivit.language.stepping import Step, Stepping, stepping
 from minivit.patches import _whole
 
 Choice = Callable[[Tensor], Tensor]  # (B, V) logits -> (B,) ids
+LAST = slice(-1, None)  # of the tokens, the one that the next is written after
 Allowed = Callable[[Tensor], Tensor]  # (B, n) ids written so far -> (B, V) bool, True where a token may follow
 
 
@@ -54,6 +55,7 @@ def stream(
     choose: Choice = greedy,
     allowed: Allowed | None = None,
     cache: Cache | bool = True,
+    stepping: Stepping = stepping,
 ) -> Iterator[Tensor]:
     """Prompts, ids (B, T) or vectors (B, T, D) -> (B,) ids, one time after the other, `limit` times at most.
 
@@ -62,7 +64,8 @@ def stream(
 
     `cache` is True for a new one; False reads everything again for each token, which gives the same and is slow; a
     `Cache` is gone on with: the prompt follows what it holds, and it holds the new turn at the end, but for the token
-    written last. Raises ValueError where prompt and limit do not fit the context, saying by how much.
+    written last in each row. `stepping` makes the step from token to token (see `compiled.compiled_step` for a quicker
+    one). Raises ValueError where prompt and limit do not fit the context, saying by how much.
     """
     _whole(limit, "the limit", "tokens")
     prompt, stops = _vectors(model, prompt), torch.tensor(sorted(stop), dtype=torch.int64, device=prompt.device)
@@ -74,20 +77,25 @@ def stream(
     step = _from_the_start(model, prompt, valid) if cache is None else stepping(model, cache)
     written = torch.empty(batch, limit, dtype=torch.int64, device=prompt.device)
     done = torch.zeros(batch, dtype=torch.bool, device=prompt.device)
-    logits = model.head(model.read(prompt, valid, cache)[:, -1])
-    for n in range(limit):
-        if allowed is not None:
-            logits = _held(logits, allowed(written[:, :n]), n)
-        chosen = choose(logits)
-        if len(stops):
-            chosen = torch.where(done, written[:, n - 1], chosen) if n else chosen
-            done |= torch.isin(chosen, stops)
-        written[:, n] = chosen
-        yield chosen
-        if len(stops) and bool(done.all()):
-            return
-        if n + 1 < limit:
-            logits = step(chosen)
+    logits = model.head(model.read(prompt, valid, cache, asking=LAST)[:, -1])
+    began = 0 if cache is None else cache.filled
+    try:
+        for n in range(limit):
+            if allowed is not None:
+                logits = _held(logits, allowed(written[:, :n]), n)
+            chosen = choose(logits)
+            if len(stops):
+                chosen = torch.where(done, written[:, n - 1], chosen) if n else chosen
+                done |= torch.isin(chosen, stops)
+            written[:, n] = chosen
+            yield chosen
+            if len(stops) and bool(done.all()):
+                return
+            if n + 1 < limit:
+                logits = step(chosen)
+    finally:  # a row that stopped goes on only for company: its next turn must not read that
+        if cache is not None and bool(done.any()):
+            cache.forget(began, torch.isin(written[:, : cache.filled - began], stops).cumsum(dim=1) > 0)
 
 
 def generate(
@@ -100,13 +108,13 @@ def generate(
     choose: Choice = greedy,
     allowed: Allowed | None = None,
     cache: Cache | bool = True,
+    stepping: Stepping = stepping,
 ) -> Written:
     """All that `stream` writes, (B, T) or (B, T, D) -> `Written`. Arguments and errors are those of `stream`."""
     stop = tuple(stop)
-    ids = torch.stack(
-        list(stream(model, prompt, limit=limit, stop=stop, valid=valid, choose=choose, allowed=allowed, cache=cache)),
-        dim=1,
-    )
+    told = stream(model, prompt, limit=limit, stop=stop, valid=valid, choose=choose, allowed=allowed, cache=cache,
+                  stepping=stepping)  # fmt: skip
+    ids = torch.stack(list(told), dim=1)
     ended = torch.isin(ids, torch.tensor(stop, dtype=torch.int64, device=ids.device))
     lengths = torch.where(ended.any(dim=1), ended.int().argmax(dim=1), ids.shape[1])
     return Written(ids, lengths, ended.any(dim=1))
@@ -140,7 +148,7 @@ def _from_the_start(model: Language, vectors: Tensor, valid: Tensor | None) -> S
         nonlocal vectors, valid
         vectors = torch.cat([vectors, model.table(ids[:, None])], dim=1)
         valid = None if valid is None else torch.cat([valid, valid[:, -1:]], dim=1)
-        return model.head(model.read(vectors, valid)[:, -1])
+        return model.head(model.read(vectors, valid, asking=LAST)[:, -1])
 
     return step
 
