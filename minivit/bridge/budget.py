@@ -60,3 +60,24 @@ class Budget:
     def most_images(self) -> int:
         """How many such images there is room for, beside text and answer."""
         return max(0, (self.context - self.text - self.answer) // self.slots)
+
+    @property
+    def factor(self) -> int | None:
+        """The least factor F of `PixelShuffle` and `AveragePool` with which all fits; None where there is no such."""
+        rows, cols = self.grid
+        room = self.context - self.text - self.answer
+        fits = (f for f in range(1, min(rows, cols) + 1) if rows % f == cols % f == 0)
+        return next((f for f in fits if self.images * (rows // f) * (cols // f) <= room), None)
+
+    def check(self) -> None:
+        """Raises ValueError where nothing is left, with the numbers and what would fit."""
+        if self.left >= 0:
+            return
+        factor, grid = self.factor, self.grid
+        shrunk = factor and f"an image has {grid.tokens // factor**2} slots, and all fits, with PixelShuffle({factor})"
+        fewer = f"there is room for {self.most_images} of {self.images} images as they are"
+        raise ValueError(
+            f"{self.images} images of {self.slots} slots, {self.text} words and {self.answer} tokens read before or to "
+            f"be written are {-self.left} more than the context of {self.context}: "
+            f"{shrunk or 'no merger suffices'}; {fewer}"
+        )

@@ -12,11 +12,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from minivit.bridge.budget import Budget
 from minivit.bridge.merging import Keep, Merger
 from minivit.bridge.splicing import Spliced, answer_loss, splice
-from minivit.language import Language, Sampler, Written, generate, greedy, stream
+from minivit.language import Cache, Language, Sampler, Written, generate, greedy, stream
 from minivit.lora import add_lora
-from minivit.patches import Grid
+from minivit.patches import Grid, _whole
 from minivit.vit import ViT
 
 
@@ -77,14 +78,21 @@ class Bridge(nn.Module):
 
     def splice(
         self, ids: Tensor, images: Tensor | Seen | None = None, valid: Tensor | None = None,
-        learn: Tensor | None = None, pad: str = "left",
+        learn: Tensor | None = None, pad: str = "left", taken: int = 0,
     ) -> Spliced:  # fmt: skip
-        """Texts with marks, pictures or what was seen of them -> words and slots in one line, padded on the left."""
+        """Texts with marks, pictures or what was seen of them -> words and slots in one line, padded on the left.
+
+        Raises ValueError where the context has no room for them beside `taken` tokens, saying what would fit.
+        """
         if images is None:
             slots = self.language.table.weight.new_zeros(0, 0, self.language.config.width)
-        else:
-            slots = self.slots(images if isinstance(images, Seen) else self.look(images))
-        return splice(ids, slots, self.language.table, self.mark, valid, learn, pad)
+            return splice(ids, slots, self.language.table, self.mark, valid, learn, pad)
+        seen = images if isinstance(images, Seen) else self.look(images)
+        spliced = splice(ids, self.slots(seen), self.language.table, self.mark, valid, learn, pad)
+        shown = int((ids == self.mark).sum(dim=1).max())
+        words = max(0, spliced.vectors.shape[1] - shown * self.merge.slots(seen.grid))
+        Budget(self.language.config.context, tuple(seen.grid), 1, self.merge, shown, words, taken).check()
+        return spliced
 
     def loss(self, ids: Tensor, images: Tensor | Seen | None, valid: Tensor, learn: Tensor) -> Tensor:
         """The mean cross-entropy in nats of the answers' words alone. Arguments as in `splice`."""
@@ -96,8 +104,9 @@ class Bridge(nn.Module):
         valid: Tensor | None = None, choose: Sampler | None = None, allowed=None,
     ) -> Written:  # fmt: skip
         """Texts with marks and their pictures -> what is written after each. See `language.generate`."""
+        _whole(limit, "the limit", "tokens")
         with torch.inference_mode():
-            spliced = self.splice(ids, images, valid)
+            spliced = self.splice(ids, images, valid, taken=limit - 1)
         return generate(
             self.language, spliced.vectors, valid=spliced.valid, limit=limit, stop=stop, choose=choose or greedy,
             allowed=allowed,
@@ -108,8 +117,10 @@ class Bridge(nn.Module):
         valid: Tensor | None = None, choose: Sampler | None = None, allowed=None, cache=True,
     ) -> Iterator[Tensor]:  # fmt: skip
         """The same, token by token; with a `Cache` a conversation goes on where it was. See `language.stream`."""
+        _whole(limit, "the limit", "tokens")
         with torch.inference_mode():
-            spliced = self.splice(ids, images, valid)
+            read = cache.filled if isinstance(cache, Cache) else 0
+            spliced = self.splice(ids, images, valid, taken=read + limit - 1)
         return stream(
             self.language, spliced.vectors, valid=spliced.valid, limit=limit, stop=stop, choose=choose or greedy,
             allowed=allowed, cache=cache,

@@ -23,6 +23,8 @@ try:
 except ImportError as error:
     raise ImportError("the compiled step needs numba: pip install 'minivit[fast]'") from error
 
+__all__ = ["compiled_step"]
+
 # sums may be taken in any order, so that many of their terms are added at a time
 compiled = njit(fastmath={"reassoc", "contract", "arcp", "nsz"}, error_model="numpy")
 
