@@ -141,6 +141,8 @@ def test_a_table_is_rows_of_shares(block, head):
 def test_the_explorer_follows_every_control_and_an_upload(eye, tmp_path):
     pytest.importorskip("ipywidgets")
     shown = explorer.Explorer(explorer.trained())
+    assert (shown.block.label, shown.head.label) == (explorer.ROLLOUT, explorer.MEAN)  # both menus say what is shown
+    assert (shown.view.block, shown.view.head, shown.view.patch) == (None, None, None)
     before = shown.shown[1].value
     for control, value in ((shown.block, 3), (shown.head, 1), (shown.token, 20)):
         control.value = value

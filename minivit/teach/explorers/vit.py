@@ -174,11 +174,12 @@ class Explorer(Uploading):
         style, wide = {"description_width": "80px"}, kit.Layout(width="420px", max_width="100%")
         c = model.config
 
-        def menu(name: str, options: list) -> Any:
+        def menu(name: str, whole: str, count: int) -> Any:
+            # -1 and not None, which a menu may take for "nothing is chosen"
+            options = [(whole, -1), *((f"{name.lower()} {i}", i) for i in range(count))]
             return kit.Dropdown(description=name, options=options, style=style, layout=wide)
 
-        self.block = menu("Block", [(ROLLOUT, None), *((f"block {i}", i) for i in range(c.depth))])
-        self.head = menu("Head", [(MEAN, None), *((f"head {i}", i) for i in range(c.heads))])
+        self.block, self.head = menu("Block", ROLLOUT, c.depth), menu("Head", MEAN, c.heads)
         self.token = kit.IntSlider(
             min=-1, max=c.grid.tokens - 1, value=-1, description="Patch", style=style, layout=wide
         )
@@ -198,8 +199,8 @@ class Explorer(Uploading):
 
     @property
     def view(self) -> View:
-        patch = None if self.token.value < 0 else self.token.value
-        return View(self.model, self.picture, self.block.value, self.head.value, patch)
+        chosen = (control.value for control in (self.block, self.head, self.token))
+        return View(self.model, self.picture, *(None if value < 0 else value for value in chosen))
 
     def _changed(self, change: Any) -> None:
         if self._busy:
