@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from minivit import panels
+from minivit import images, panels
 from minivit.inspection import words
 from minivit.inspection.agent import inspect
 from minivit.inspection.assistant import Slots, confidence, inspected, usable
@@ -41,6 +41,9 @@ def test_a_whole_is_sixteen_slots_and_a_crop_twelve(assistant, pictures):
     assert seen.whole.shape == (3, 16, 128) and seen.near.shape == (3, 12, 128)
     assert assistant.look(pictures).near is None
     assert torch.allclose(assistant.look(pictures[1:2], BOXES[1:2]).near[0], seen.near[1], atol=1e-4)
+    large, boxes = images.resize(pictures, 256, 256), torch.cat([torch.tensor([[0.0, 0.0, 1.0, 1.0]]), BOXES[1:]])
+    near, alone = (assistant.look(large[row], boxes[row]).near for row in (slice(None), slice(1, 2)))
+    assert torch.allclose(near[1:2], alone, atol=1e-4), "a large box in the batch is nothing to the others"
     damage = assistant.damage(pictures)
     assert damage.shape == (3, 64, 64) and damage.min() >= 0 and damage.max() <= 1
 

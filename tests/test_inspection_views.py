@@ -41,6 +41,26 @@ def test_large_pictures_fade_and_do_not_flicker():
     assert (seen - 0.5).abs().max() < 0.1
 
 
+def test_a_crop_is_that_of_its_own_picture():
+    """At 256 pixels, with boxes of one to three pixels for one of the view: together as alone, in gradient too."""
+    scenes = [panels.sample_scene(seed) for seed in range(4)]
+    pictures = images.to_float(torch.stack([panels.draw(scene, 256) for scene in scenes])).requires_grad_()
+    large = torch.tensor([[0.0, 0.0, 1.0, 1.0], [0.1, 0.1, 0.3, 0.7], [0.5, 0.2, 0.6, 0.5], [0.2, 0.2, 0.6, 0.9]])
+    shown = ((large[:, 2:] - large[:, :2]) * views.MARGIN * 256 / torch.tensor(views.NEAR)).min(dim=1).values
+    assert shown.max() > 3 and (shown < 1.5).any() and len(shown.unique()) == 4
+    weights = torch.randn(4, 3, *views.NEAR, generator=torch.Generator().manual_seed(0))
+    together = views.crop(pictures, large)
+    alone = torch.cat([views.crop(pictures[row : row + 1], large[row : row + 1]) for row in range(4)])
+    assert torch.equal(together, alone)
+    both = [torch.autograd.grad((one * weights).sum(), pictures)[0] for one in (together, alone)]
+    assert torch.allclose(*both, atol=1e-6)
+    with torch.no_grad():
+        blurred = images.resize(pictures, round(256 / shown.max().item()), round(256 / shown.max().item()))
+        twin = torch.cat([views.crop(blurred[row : row + 1], large[row : row + 1]) for row in range(4)])
+    assert torch.allclose(twin[0], alone[0], atol=1e-6), "the wrong twin makes all small with the largest box"
+    assert (twin - alone).abs().amax(dim=(1, 2, 3))[1:].min() > 0.1
+
+
 def test_the_whole_is_the_middle_made_small():
     picture = panels.draw(panels.sample_scene(3), 128)
     assert torch.equal(views.whole(picture[None])[0], images.to_float(images.resize(picture, 64, 64)))

@@ -40,20 +40,28 @@ def whole(pictures: Tensor) -> Tensor:
 def crop(pictures: Tensor, boxes: Tensor, size: tuple[int, int] = NEAR, margin: float = MARGIN) -> Tensor:
     """(B, C, H, W), (B, 4) -> (B, C, *size) in [0, 1]: each box, enlarged by `margin` about its middle, fills a view.
 
-    Where the box is larger than the view, the picture is made small first, so that thin lines fade and do not flicker.
-    What lies outside the picture repeats its border. Raises ValueError for boxes of another shape, with NaN, or empty.
+    Where a box is larger than the view, its picture is made small first, so that thin lines fade and do not flicker;
+    its own picture alone, so a crop is the same in every batch. What lies outside the picture repeats its border.
+    Raises ValueError for boxes of another shape, with NaN, or empty.
     """
     _check(pictures, boxes)
     height, width = pictures.shape[-2:]
     middle, half = (boxes[:, 2:] + boxes[:, :2]) / 2, (boxes[:, 2:] - boxes[:, :2]) * (margin / 2)
-    shown = float(((2 * half) * torch.tensor([height / size[0], width / size[1]])).min(dim=1).values.max())
+    shown = ((2 * half) * torch.tensor([height / size[0], width / size[1]])).min(dim=1).values
     pictures = images.to_float(pictures)
-    if shown > 1.5:  # more than one and a half pixels of the picture for a pixel of the view
-        pictures = images.resize(pictures, max(1, round(height / shown)), max(1, round(width / shown)))
     (y, x), (tall, wide) = (2 * middle - 1).T, (2 * half).T
     nought = torch.zeros_like(y)
     where = torch.stack([torch.stack([wide, nought, x], dim=1), torch.stack([nought, tall, y], dim=1)], dim=1)
     grid = F.affine_grid(where, [len(boxes), 1, *size], align_corners=False)
+    seen = _sampled(pictures, grid)
+    for row, pixels in enumerate(shown.tolist()):
+        if pixels > 1.5:  # of the picture, for a pixel of the view
+            small = images.resize(pictures[row], max(1, round(height / pixels)), max(1, round(width / pixels)))
+            seen[row] = _sampled(small[None], grid[row : row + 1])[0]
+    return seen
+
+
+def _sampled(pictures: Tensor, grid: Tensor) -> Tensor:
     return F.grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
