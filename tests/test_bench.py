@@ -341,7 +341,7 @@ SPEAKS = LanguageConfig(31, 40, 24, depth=2, heads=6, kv_heads=2, hidden=20)
 
 def test_words_choose_texts():
     every = language.cells()
-    assert len(set(every)) == len(every) == 2 * 2 * 2 + 2 * 2
+    assert len(set(every)) == len(every) == 2 * 2 * 2 + 2
     assert [cell[:3] for cell in language.cells(("tiny", "16"))] == [("tiny", "fp32", 16), ("tiny", "bf16", 16)]
     assert language.cells(("short", "tiny", "fp32")) == [language.Cell("tiny", "fp32", 1, "short")]
     with pytest.raises(SystemExit, match="not huge"):
