@@ -291,8 +291,21 @@ def test_mistakes_are_told():
     with pytest.raises(ValueError, match="the mark is an id below 31; got 31"):
         Bridge(tower, nn.Linear(8, 12), language, 31)
     model = bridge()
-    with pytest.raises(ValueError, match=r"fewer slots an image \(see `bridge.Budget`\)"):
-        model(torch.full((1, 9), MARK), pictures(9))
+    nine = torch.full((1, 9), MARK)
+    told = r"9 images of 24 slots, 0 words and {} tokens .* are {} more than the context of 200: an image has 6 slots, "
+    told += r"and all fits, with PixelShuffle\(2\); there is room for {} of 9 images as they are"
+    with pytest.raises(ValueError, match=told.format(0, 16, 8)):
+        model(nine, pictures(9))
+    with pytest.raises(ValueError, match=told.format(19, 35, 7)):
+        model.generate(nine, pictures(9), limit=20)
+    bridge(PixelShuffle(2)).generate(nine, pictures(9), limit=20)
+    cache = Cache.of(model.language, 1, 200)
+    generate(model.language, torch.full((1, 9), 5), limit=1, cache=cache)
+    with pytest.raises(ValueError, match=told.format(10, 26, 7)):
+        model.stream(nine, pictures(9), limit=2, cache=cache)
+    assert cache.filled == 9
+    with pytest.raises(ValueError, match=r"the limit must be .* at least 1; got 0"):
+        model.generate(nine[:, :1], pictures(1), limit=0)
 
 
 # Looking again
@@ -325,11 +338,52 @@ def test_it_looks_at_every_token_and_takes_no_room():
     cache = Cache.of(model.language, 1, 20)
     first = generate(model.at(one), ids, limit=3, cache=cache)
     assert cache.filled == 3 + 2
-    # asked again about another picture: what is new is seen there, what was read before was seen here
     turn = torch.tensor([[int(first.ids[0, -1]), 9]])
     a, b = (model.at(picture)(turn) for picture in (one, other))
     assert not torch.allclose(a, b, atol=1e-3)
     assert torch.equal(generate(model.at(one), ids, limit=3, cache=False).ids, first.ids)
+
+
+def test_a_later_turn_looks_elsewhere_and_what_was_read_before_was_seen_before():
+    """With the cache a second turn looks at its own picture; the first turn's keys stay as they were."""
+    model = crossed()
+    one, other = torch.randn(2, 1, 9, WIDTH, dtype=torch.float64)
+    ids, turn = torch.tensor([[5, 6, 7, 8]]), torch.tensor([[9, 10, 11]])
+    whole, count = torch.cat([ids, turn], dim=1), ids.shape[1]
+
+    def cached(picture):
+        cache = Cache.of(model.language, 1, 20)
+        model.at(one)(ids, cache=cache)
+        keys = [part[:, :, :count].clone() for part in cache.keys]
+        logits = model.at(picture)(turn, cache=cache)
+        assert all(torch.equal(part, kept[:, :, :count]) for part, kept in zip(keys, cache.keys, strict=True))
+        return logits
+
+    def each_at_its_own(block, x):  # no cache: the first turn's words look here, the second turn's there
+        layer = model.layers[block]
+        return torch.cat([layer(x[:, :count], one), layer(x[:, count:], other)], dim=1)
+
+    def anew(picture):
+        return model.at(picture)(whole)[:, count:]
+
+    for layer in model.layers:
+        layer.gate1.data.fill_(1.0)
+    language = model.language
+    mixed = language.head(language.read(language.embed(whole), after=each_at_its_own))[:, count:]
+    assert torch.allclose(cached(other), mixed, atol=1e-10), "with another picture"
+    assert torch.allclose(cached(one), anew(one), atol=1e-10), "with the same picture"
+    assert not torch.allclose(cached(other), anew(other), atol=1e-3), "the first turn was not seen there"
+    assert not torch.allclose(cached(other), cached(one), atol=1e-3), "the second turn was"
+    model.layers[0].gate1.data.zero_()  # only behind the last block: then no key knows of a picture
+    assert torch.allclose(cached(other), anew(other), atol=1e-10)
+
+
+@pytest.mark.parametrize("every", [3, 0, -1, 1.5])
+def test_no_layer_to_look_with_is_refused(every):
+    with pytest.raises(
+        ValueError, match=r"every 3 blocks of 2 .* from 1 to 2" if every == 3 else "every must be a whole"
+    ):
+        LookAgain(Language(CONFIG), WIDTH, every=every)
 
 
 def test_every_other_block_only():
@@ -376,6 +430,12 @@ def test_the_budget_adds_up(numbers, slots, used):
 def test_a_budget_may_be_overdrawn_and_says_what_fits():
     budget = Budget(context=500, size=224, patch=16, images=3, text=50, answer=20)
     assert budget.left == -158 and budget.most_images == 2
+    assert budget.factor == 2 and 3 * PixelShuffle(2).slots(budget.grid) + 70 <= 500
+    with pytest.raises(ValueError, match=r"158 more than the context of 500: an image has 49 slots"):
+        budget.check()
+    Budget(context=658, size=224, patch=16, images=3, text=50, answer=20).check()
+    with pytest.raises(ValueError, match=r"no merger suffices; there is room for 0 of 3 images"):
+        Budget(context=72, size=224, patch=16, images=3, text=50, answer=20).check()
     with pytest.raises(ValueError, match="does not divide 14 x 14"):
         Budget(500, 224, 16, PixelShuffle(4))
 

@@ -1,6 +1,7 @@
 """The grammar: what it lets through is valid, all that is valid in canonical form is let through, nothing else."""
 
 import json
+import re
 from random import Random
 
 import pytest
@@ -85,23 +86,75 @@ def test_numbers_patterns_and_words():
     assert {("n", -1), ("n", 12), ("c", "B0x"), ("c", "D1x")} <= seen
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"type": "string"},
-        {"type": "string", "pattern": "a+"},
-        {"type": "object", "properties": {"a": {"const": 1}}, "required": []},
-        {"type": "object"},
-        {"type": "number"},
-        {"type": "integer", "minimum": 0, "maximum": 10**6},
-        {"type": "array", "items": {"const": 1}},
-    ],
-)
-def test_what_it_does_not_understand_is_refused(wrong):
-    with pytest.raises(ValueError, match=r"not understood|all be required|letters and classes"):
+STRING = {"type": "string", "pattern": "^[A-C]$"}
+ARRAY = {"type": "array", "prefixItems": [{"const": 1}]}
+KINDS = [{"type": "object", "properties": {"k": {"const": one}}, "required": ["k"]} for one in "aab"]
+REFUSED = [
+    ({"type": "string"}, "a string has a pattern, made of letters and classes"),
+    ({"type": "string", "pattern": "a+"}, r"letters and classes .*'a\+'"),
+    ({"type": "string", "pattern": '^a"$'}, "'\"' .* fits no letter that JSON writes as it is"),
+    ({"type": "string", "pattern": "^[C-A]$"}, r"'\[C-A\]' is no class"),
+    ({"type": "object", "properties": {"a": {"const": 1}}, "required": []}, r"must all be required.*\['a'\]"),
+    ({"type": "object", "properties": {"a": {"const": 1}}, "required": ["a", "b"]}, r"no others; look at \['b'\]"),
+    ({"type": "object"}, "must all be required.*there are none"),
+    ({"type": "number"}, "minimum 0 and maximum 1; got None and None"),
+    ({"type": "number", "maximum": 1}, "minimum 0 and maximum 1; got None and 1"),
+    ({"type": "integer", "maximum": 100}, "a minimum and a maximum, .* at most 1000 apart; got None and 100"),
+    ({"type": "integer", "minimum": 3}, "got 3 and None"),
+    ({"type": "integer", "minimum": 0, "maximum": 10**6}, "got 0 and 1000000"),
+    ({"type": "integer", "minimum": 4, "maximum": 3}, "got 4 and 3"),
+    ({"type": "integer", "minimum": 0.5, "maximum": 3}, "both whole .* got 0.5 and 3"),
+    ({"type": "array", "items": {"const": 1}}, r"of 'array' the keywords \['items'\] are not understood"),
+    ({"type": "array"}, "one for each place; got 0"),
+    (ARRAY | {"minItems": 2}, "got 1, with minItems 2 and maxItems None"),
+    (STRING | {"maxLength": 0}, r"of 'string' the keywords \['maxLength'\] are not understood"),
+    (STRING | {"minLength": 2, "format": "date"}, r"\['format', 'minLength'\]"),
+    ({"type": "integer", "minimum": 0, "maximum": 9, "exclusiveMinimum": 0}, r"\['exclusiveMinimum'\]"),
+    ({"type": "integer", "minimum": 0, "maximum": 9, "multipleOf": 2}, r"\['multipleOf'\]"),
+    ({"const": "a", "not": {"const": "a"}}, r"of 'const' the keywords \['not'\]"),
+    ({"anyOf": [STRING], "type": "string"}, r"\['type'\]"),
+    ({"enum": ["a", 3], "type": "string"}, "3 is not of the type 'string'"),
+    ({"enum": [True], "type": "integer"}, "True is not of the type 'integer'"),
+    ({"enum": []}, "nothing to choose from"),
+    ({"const": float("nan")}, "JSON"),
+    ({"oneOf": KINDS[1:]}, "None has"),
+    ({"oneOf": KINDS[:2], "discriminator": {"propertyName": "k"}}, "other values in each; 'k' has"),
+    ({"oneOf": [*KINDS[1:], STRING], "discriminator": {"propertyName": "k"}}, "other values in each"),
+    ({"$ref": "#/$defs/None"}, "leads to a place in this schema"),
+    ({"$ref": "other.json"}, "leads to a place in this schema"),
+    ({"$ref": "#/$defs/A", "$defs": {"A": ARRAY | {"prefixItems": [{"$ref": "#/$defs/A"}]}}}, "a part of itself"),
+    ({"type": ["string", "null"]}, "not understood"),
+    ({"type": "array", "prefixItems": [True]}, "this schema is not understood: True"),
+    (True, "not understood"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "told"), REFUSED)
+def test_what_it_does_not_understand_is_refused_by_name(wrong, told):
+    with pytest.raises(ValueError, match=told):
         Grammar(PIECES, wrong)
+
+
+def test_of_nothing_there_is_no_grammar():
     with pytest.raises(ValueError, match="schema, of choices, or of both"):
         Grammar(PIECES)
+
+
+def test_words_that_forbid_nothing_may_stand_anywhere():
+    told = {"title": "T", "description": "d", "default": 1, "examples": [1], "$comment": "c"}
+    for schema in (STRING, ARRAY | {"minItems": 1, "maxItems": 1}, {"enum": [1, 2.5], "type": "number"}):
+        assert Grammar(PIECES, schema | told).states == Grammar(PIECES, schema).states
+    apart = Grammar(PIECES, {"oneOf": KINDS[1:], "discriminator": {"propertyName": "k"}})
+    assert {wandering(apart, seed) for seed in range(20)} == {'{"k":"a"}', '{"k":"b"}'}
+
+
+@pytest.mark.parametrize("pattern", ["^[^A]$", "^[!-~]$", "^[ -~]$", "^[\"'b]$"])
+def test_whatever_a_class_lets_through_is_json(pattern):
+    grammar = Grammar(Pieces([]), {"type": "string", "pattern": pattern})
+    first = grammar.allowed(torch.tensor([Pieces([]).ids('"')]))[0].nonzero().flatten().tolist()
+    said = {json.loads('"' + Pieces([]).text([token]) + '"') for token in first}
+    letters = {chr(code) for code in range(0x20, 0x7F)} - {'"', "\\"}
+    assert said == {letter for letter in letters if re.search(pattern, letter)} and said
 
 
 def test_a_pattern_may_not_hide_what_its_classes_do_not_say():

@@ -16,11 +16,13 @@ import json
 def call(text, tools):
     try:
         told = json.loads(text)
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, RecursionError):
         return None
     if not isinstance(told, dict) or sorted(told) != ["arguments", "name"]:
         return None
     name, given = told["name"], told["arguments"]
+    if not isinstance(name, str):
+        return None
 """
 _LISTED = """
     if name not in tools:
@@ -38,6 +40,7 @@ _VALUES = """
 _END = """
     return name, given
 """
+_SURE = _HEAD + _LISTED + _NAMES + _VALUES + _END
 _THRESHOLD = """
 def threshold(sure, right, wanted):
     for least in sorted(set(sure)):
@@ -139,6 +142,29 @@ def edits(said, right):
                 'sorted(told) != ["arguments", "name"]', '"name" not in told or "arguments" not in told'
             ),
         ),
+        ("name-no-text", _SURE.replace("    if not isinstance(name, str):\n        return None\n", "")),
+        (
+            "name-no-text",
+            """
+import json
+
+
+def call(text, tools):
+    try:
+        told = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(told, dict) or set(told) != {"name", "arguments"} or told["name"] not in tools:
+        return None
+    allowed, given = tools[told["name"]], told["arguments"]
+    if not isinstance(given, dict) or set(given) != set(allowed):
+        return None
+    if any(given[name] not in allowed[name] for name in allowed):
+        return None
+    return told["name"], given
+""",
+        ),
+        ("too-deep", _SURE.replace("(json.JSONDecodeError, RecursionError)", "json.JSONDecodeError")),
         (
             "by-word",
             """
