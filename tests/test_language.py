@@ -137,6 +137,14 @@ def test_padding_on_the_left_changes_nothing(model):
     assert not torch.allclose(model(padded)[0, 4:], alone[0], atol=1e-3)  # the twin without valid
 
 
+def test_many_texts_are_begun_in_half_precision_too(model):
+    with torch.no_grad():
+        vectors = model.bfloat16().embed(ids(9, 5))
+        told, right = model.read(vectors, asking=slice(-1, None)), model.read(vectors)[:, -1:]
+    assert told.shape == right.shape and float((told - right).abs().max() / right.abs().max()) < 0.05
+    generate(model, ids(9, 5), limit=3)
+
+
 @pytest.mark.parametrize("asking", [slice(-1, None), slice(2, 5), slice(0, 1)])
 def test_who_asks_for_some_tokens_gets_what_all_would_tell_of_them(model, asking):
     prompt, valid = left_padded([ids(1, n, n)[0].tolist() for n in (3, 7)])
@@ -311,15 +319,15 @@ def test_without_numba_the_extra_is_named(monkeypatch):
         importlib.import_module("minivit.language.compiled")
 
 
-@pytest.mark.parametrize("masked", [False, True])
-def test_one_token_attends_in_half_precision_as_in_full(masked):
+@pytest.mark.parametrize("masks", [0, 1, 6])
+def test_one_token_attends_in_half_precision_as_in_full(masks):
     q, k, v = torch.randn(6, 2, 3, 8), torch.randn(6, 2, 11, 8), torch.randn(6, 2, 11, 8)
-    mask = torch.arange(11) >= torch.arange(6)[:, None, None, None] if masked else None
+    mask = torch.arange(11) >= 4 + torch.arange(masks)[:, None, None, None] if masks else None
     q, k, v = (t.bfloat16() for t in (q, k, v))
     told, right = attend_one(q, k, v, mask), attend(q.double(), k.double(), v.double(), mask).output
     assert told.dtype == torch.bfloat16 and told.shape == right.shape
     assert torch.allclose(told.double(), right, atol=0, rtol=2**-8)
-    if masked:
+    if masks:
         assert not torch.allclose(attend_one(q, k, v).double(), right, atol=0.05)
 
 

@@ -1,6 +1,7 @@
 """Lesson 13: its record is honest and comes out again, its judging and its scripted minds keep to laws."""
 
 import importlib.util
+import json
 import re
 import sys
 from pathlib import Path
@@ -12,12 +13,14 @@ from hypothesis import strategies as st
 
 from minivit import panels, zoo
 from minivit.inspection import claims, scores, whatif, words
-from minivit.inspection.agent import inspect
+from minivit.inspection.agent import Inspection, inspect
 from minivit.inspection.grammar import Grammar
+from minivit.inspection.mind import AssistantMind
+from minivit.inspection.records import DamageKind, Grade, Policy, find_asset, look_up_policy
 from minivit.inspection.scores import parsed
 from minivit.inspection.tools import Tools
 from minivit.language import Pieces
-from minivit.reports import Report
+from minivit.reports import Level, Report
 from minivit.teach import inspecting, reading
 from minivit.teach.exercises.inspection import EXERCISES
 from minivit.teach.figures import inspection as figures
@@ -28,6 +31,7 @@ from minivit.zoo.assisting import TOOLS, counted
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORD = recorded("inspection")
+SHIPPED = zoo.load("panels-assistant")
 TRUE = [panels.report(panels.sample_scene(seed, "test")) for seed in range(8)]
 
 
@@ -67,15 +71,21 @@ def test_what_the_lesson_says_of_the_readers_is_so():
     assert max(ends("whole", 128)) < 0.01 and min(ends("near", 128)) > 0.95
     small = ends("near", 64)
     assert min(small) > 0.7, "the pixels of the whole picture nearly suffice once they are enlarged"
-    assert sum(small) / len(small) < 0.9 < min(ends("near", 96))
+    assert sum(small) / len(small) < 0.9
+    large = [end for size in (96, 128, 192) for end in ends("near", size)]
+    assert min(large) > 0.98 and max(large) - min(large) < 0.02, "larger pictures bring nothing more"
     engine, mine = ([row["read"] for row in RECORD[name]] for name in ("engine", "sizes"))
     assert engine == sorted(engine) and engine[0] < 0.5 < 0.9 < engine[-1]
+    silent = [row["silent"] for row in RECORD["engine"]]
+    wrong = [1 - right - nothing for right, nothing in zip(engine, silent, strict=True)]
+    assert silent[0] > 0.5 and wrong[0] > 0.1 and wrong[1] > silent[1], "it is not always silent where it fails"
     assert mine[0] < 0.1 and min(mine[1:]) > 0.95
 
 
 def test_what_the_lesson_says_of_the_assistant_is_so():
     told = RECORD["cards"]["columns"]
-    assert all(told[name]["schema valid"] == told[name]["tool"] == 1 for name in told)
+    assert all(told[name]["schema valid"] == 1 for name in told)
+    assert all(told[name]["tool"] == 1 for name in told if name != "no picture")
     assert told["the usual report"]["action"] > 0.4 > told["another's picture"]["action"]
     fall = RECORD["cards"]["waterfall"]
     gains = {name: share - fall["as it is"] for name, share in fall.items()}
@@ -84,7 +94,7 @@ def test_what_the_lesson_says_of_the_assistant_is_so():
     for claim in claims.CLAIMS:
         mean, share = (sum(one[claim] for one in part) / len(part) for part in (sure, right))
         assert mean == pytest.approx(share, abs=0.015), "as sure as it is right"
-    chosen = inspecting.thresholds(*zip(*RECORD["cards"]["sure"]["choose"], strict=True), 0.99)
+    chosen = SHIPPED.card["thresholds"]["least"]
     through = [all(one[claim] >= least for claim, least in chosen.items()) for one in sure]
     kept = [all(good.values()) for good, passed in zip(right, through, strict=True) if passed]
     assert set(chosen) == set(claims.CLAIMS) and len(kept) < len(sure) / 2 and sum(kept) / len(kept) > 0.99
@@ -96,13 +106,23 @@ def test_what_the_lesson_says_of_the_assistant_is_so():
     assert all(row["refused"] == row["count"] for row in RECORD["asked"] if row["trained"])
 
 
-@pytest.mark.parametrize("line", ["damage kind", "code exact", "badge", "hazard", "level", "action", "tool arguments"])
+@pytest.mark.parametrize(
+    "line", ["damage kind", "code exact", "badge", "hazard", "level", "action", "policy arguments", "asset arguments"]
+)
 def test_who_sees_no_picture_of_it_falls_to_the_usual_report(line):
     told = RECORD["cards"]["columns"]
     usual = told["the usual report"][line]
     for blind in ("another's picture", "no picture"):
         assert told[blind][line] < usual + 0.1, blind
     assert told["assistant"][line] > usual + 0.3
+
+
+def test_to_choose_a_tool_and_to_refuse_any_picture_will_do():
+    told = RECORD["cards"]["columns"]
+    assert told["no picture"]["tool"] < 0.5 and 0.8 < told["no picture"]["right refusal"] < 0.85
+    for line in scores.REFUSALS:
+        assert told["assistant"][line] == pytest.approx(told["another's picture"][line], abs=0.01)
+    assert [told["the usual report"][line] for line in scores.REFUSALS] == [0, 0, 1]
 
 
 @pytest.mark.slow
@@ -113,12 +133,79 @@ def test_a_short_run_comes_out_as_recorded():
 
 
 def test_the_recorded_cards_are_those_of_the_shipped_weights():
-    columns, card = RECORD["cards"]["columns"], zoo.card("panels-assistant")
+    columns, card = RECORD["cards"]["columns"], SHIPPED.card
     lines = {line for lines in inspecting.CARDS.values() for line in lines}
     for name, score in card["scores"].items():
-        assert columns["assistant"][name] == pytest.approx(score["value"], abs=1.01 / 200), name
-        assert columns["another's picture"][name] == pytest.approx(score["chance"], abs=1.01 / 200), name
+        assert columns["assistant"][name] == pytest.approx(score["value"], abs=1.01 / 500), name
+        assert columns["another's picture"][name] == pytest.approx(score["chance"], abs=1.01 / 500), name
     assert all(lines <= set(column) for column in columns.values())
+
+
+@pytest.fixture(scope="module")
+def again():
+    """What the shipped assistant makes of the 500 scenes of the cards now."""
+    judging = inspecting.drawn(tool().JUDGED)
+    return judging, inspecting.judge(SHIPPED.model, judging)
+
+
+ONE = 1 / 500 + 1e-4  # an example, and the record's rounding
+
+
+@pytest.mark.slow
+def test_the_recorded_columns_come_out_again(again):
+    judging, told = again
+    seen = [panels.report(panels.sample_scene(number)) for number in range(2_000)]
+    columns = {
+        "assistant": told,
+        "no picture": inspecting.without_picture(SHIPPED.model, judging),
+        "the usual report": inspecting.prior(judging, seen),
+    }  # another's picture is what a card calls chance, which test_zoo measures again
+    for name, column in columns.items():
+        for line, one in counted(column).items():
+            assert inspecting.share(one) == pytest.approx(RECORD["cards"]["columns"][name][line], abs=ONE), (name, line)
+    first, again, last = columns["no picture"].calls[0]  # the lesson tells it so
+    assert first == again == last
+    assert json.loads(first)["arguments"]["badge"] != columns["no picture"].said[0].badge.status
+
+
+@pytest.mark.slow
+def test_the_recorded_waterfall_comes_out_again(again):
+    judging, told = again
+    boxed = inspecting.from_true_plates(SHIPPED.model, judging)
+    for line, one in (scores.code(boxed, told.true) | scores.signs(boxed, told.true)).items():
+        assert inspecting.share(one) == pytest.approx(RECORD["cards"]["true plates"][line], abs=ONE), line
+    stages = told.said, told.true, None, {"box": boxed}
+    fall = whatif.waterfall(*stages)
+    assert list(fall) == list(RECORD["cards"]["waterfall"])
+    assert fall == pytest.approx(RECORD["cards"]["waterfall"], abs=ONE)
+    for stage, counts in whatif.mended(*stages).items():
+        assert counts == pytest.approx(RECORD["cards"]["mended"][stage], abs=1), stage
+
+
+@pytest.mark.slow
+def test_what_was_asked_is_answered_so_again():
+    made = tool()
+    for row in made.asked(words.UNANSWERABLE[11:]):
+        known = next(one for one in RECORD["asked"] if one["question"] == row["question"])
+        assert row | {"refused": 0, "first other": ""} == known | {"refused": 0, "first other": ""}
+        assert abs(row["refused"] - known["refused"]) <= 1, row["question"]
+    told = made.answerable()
+    assert told["count"] == RECORD["answerable"]["count"] and told["refused"] <= RECORD["answerable"]["refused"] + 1
+
+
+@pytest.mark.slow
+def test_photographs_are_claimed_to_be_the_same_panels_again():
+    chosen = [RECORD["photos"][0]["name"], "coins"]
+    for row in tool().photos(chosen):
+        known = next(one for one in RECORD["photos"] if one["name"] == row["name"])
+        assert row | {"confidence": None} == known | {"confidence": None}
+        assert row["confidence"] == pytest.approx(known["confidence"], abs=0.02)
+
+
+def test_the_cards_thresholds_are_the_ones_that_the_lesson_chooses():
+    card = SHIPPED.card["thresholds"]
+    chosen = whatif.thresholds(*zip(*RECORD["cards"]["sure"]["choose"], strict=True), card["wanted"])
+    assert chosen == card["least"] and card["looks"] == 1
 
 
 def test_confidences_and_accuracy_belong_together():
@@ -131,12 +218,52 @@ def test_confidences_and_accuracy_belong_together():
 
 @pytest.mark.slow
 def test_the_first_recorded_confidences_come_out_again():
-    told = inspecting.judge(zoo.load("panels-assistant").model, inspecting.drawn(20))
-    right, known = inspecting.right(told.said, told.true), RECORD["cards"]["sure"]["judge"][:20]
+    told = inspecting.judge(SHIPPED.model, inspecting.drawn(20))
+    right, known = scores.claimed(told.said, told.true), RECORD["cards"]["sure"]["judge"][:20]
     for claim in ("code", "badge", "damage"):
         assert sum(one[claim] != was[claim] for one, (_, was) in zip(right, known, strict=True)) <= 1
         near = [abs(one[claim] - was[claim]) for one, (was, _) in zip(told.sure, known, strict=True)]
         assert sorted(near)[-2] < 0.05
+
+
+# ---- the shipped assistant -----------------------------------------------------------------------------------------
+
+
+def test_a_question_that_no_picture_answers_is_refused_and_one_that_it_answers_is_not():
+    judging = inspecting.drawn(3)
+    slots = SHIPPED.model.look(judging.pictures)
+    for question in ("Who owns the building?", "What does the manual say?"):  # trained on, and kept back
+        assert SHIPPED.model.ask(slots, [question] * 3).texts == [words.UNSEEN] * 3
+    said = SHIPPED.model.ask(slots, ["What colour is the panel?"] * 3).texts
+    assert said == [scene.colour for scene in judging.scenes]
+
+
+def test_a_tool_that_tells_more_than_it_can_read_hands_the_panel_to_a_person():
+    picture = panels.draw(panels.sample_scene(6, "test"), seeing.DRAWN)
+
+    def told(sentences: int) -> Inspection:
+        def wordy(damage: DamageKind, severity: Grade, badge: Level, agree: bool) -> Policy:
+            """Look up the policy."""
+            policy = look_up_policy(damage, severity, badge, agree)
+            return policy.model_copy(update={"reason": "The burn is at the lower right of the panel. " * sentences})
+
+        wordy.__name__ = "look_up_policy"
+        tools = Tools([wordy, find_asset])
+        return inspect(picture, AssistantMind(SHIPPED.model, tools), tools, sure=0.0, seconds=60)
+
+    found = told(20)
+    assert (found.action, found.answer, found.steps[-1].kind) == ("verify", "", "refuse")
+    assert "more than" in found.refused and "384" in found.refused and found.results[0].ok
+    assert told(1).refused is None and told(1).action == "repair"
+
+
+def test_its_thresholds_are_those_of_its_card_unless_others_are_told():
+    least, mind = SHIPPED.card["thresholds"]["least"], AssistantMind(SHIPPED.model, TOOLS)
+    picture = panels.draw(panels.sample_scene(20_000, "test"), seeing.DRAWN)  # one whose badge it is not sure of
+    found = inspect(picture, mind, TOOLS)
+    assert found.refused == f"not sure of the badge fault: 0.71 is below {least['badge']:.2f}"
+    assert found.refused == inspect(picture, mind, TOOLS, sure=least).refused
+    assert inspect(picture, mind, TOOLS, sure=0.5).refused is None
 
 
 # ---- the grammar's law ---------------------------------------------------------------------------------------------
@@ -208,21 +335,6 @@ def test_a_report_is_as_sure_as_its_least_sure_claim():
     assert "not sure" not in (found.refused or "")
     found = inspect(torch.zeros(3, 64, 64), inspecting.Scripted(TRUE[0], sure=0.7), TOOLS, sure=0.71)
     assert "not sure" in found.refused and found.action == "verify"
-
-
-def test_a_threshold_is_chosen_for_every_claim_that_reaches_what_is_wanted():
-    sure = [dict.fromkeys(claims.CLAIMS, at / 10) for at in range(1, 5)]
-    good = [{"code": at > 1, "badge": True, "icon": at == 1, "damage": at != 3} for at in range(1, 5)]
-    assert inspecting.thresholds(sure, good, 1.0) == {"code": 0.2, "badge": 0.1, "damage": 0.4}
-    assert inspecting.thresholds(sure, good, 0.7) == {"code": 0.1, "badge": 0.1, "damage": 0.1}
-
-
-def test_a_claim_is_right_with_all_its_words_and_whatever_its_box():
-    moved = TRUE[0].model_copy(update={"code": TRUE[0].code.model_copy(update={"box": (0.0, 0.0, 0.1, 0.1)})})
-    other = TRUE[0].model_copy(update={"badge": TRUE[1].badge.model_copy(update={"status": "fault"})})
-    told = inspecting.right([moved, other, None], [TRUE[0]] * 3)
-    assert all(told[0].values()) and not any(told[2].values())
-    assert told[1] == told[0] | {"badge": TRUE[0].badge.status == "fault"}
 
 
 def test_masks_are_those_of_the_drawing_at_every_size():

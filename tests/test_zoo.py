@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from minivit import panels, zoo
+from minivit.inspection import claims
 from minivit.panels import rules
 from minivit.zoo import assisting, matching, shelf, speaking
 
@@ -49,14 +50,14 @@ SCORECARDS = {  # how a card is measured, and a fresh model, which nobody traine
 @pytest.mark.slow
 @pytest.mark.parametrize("name", zoo.names())
 def test_every_score_on_a_card_is_measured_again(name):
-    """One example in 500 may fall otherwise on another machine."""
+    """One example in 500 may fall otherwise on another machine; where what is said is counted, the count too."""
     trained = zoo.load(name)
     measure, count = SCORECARDS[name]
     again = measure(trained.model, trained.tokenizer, count)
     assert set(again) == set(trained.card["scores"])
     for score, told in trained.card["scores"].items():
         assert abs(again[score]["chance"] - told["chance"]) <= 1 / 500 + 1e-9, score
-        assert again[score]["count"] == told["count"]
+        assert abs(again[score]["count"] - told["count"]) <= (score in ("damage precision", "field F1")), score
         assert abs(again[score]["value"] - told["value"]) <= 1 / 500 + 1e-9, score
 
 
@@ -66,9 +67,21 @@ def test_weights_that_nobody_trained_score_by_chance(name):
     torch.manual_seed(0)
     fresh, pieces = shelf.BUILDERS[name](zoo.card(name))
     found = SCORECARDS[name][0](fresh.eval(), pieces, 100)
-    valid = ("schema valid", "tool")  # a grammar makes these true of everyone
+    valid = ("schema valid", "no wrong refusal")  # true of everyone who is held to a grammar, or who never refuses
     for score, told in zoo.card(name)["scores"].items():
         assert score in valid or found[score]["value"] < max(told["chance"], found[score]["chance"]) + 0.15, score
+    for score in ("tool", "right refusal", "right refusal, kept back"):  # for these any picture will do, training not
+        assert score not in found or found[score]["value"] < 0.5 < zoo.card(name)["scores"][score]["chance"], score
+
+
+@pytest.mark.slow
+def test_the_assistants_thresholds_are_measured_again_and_it_has_them_from_its_card():
+    model, _, told = zoo.load("panels-assistant")
+    card = told["thresholds"]
+    assert model.least == card["least"] and set(card["least"]) == set(claims.CLAIMS)
+    again = assisting.thresholds(model, card["count"])
+    assert again | {"least": None} == card | {"least": None}
+    assert again["least"] == pytest.approx(card["least"], abs=0.02)  # it is the confidence of one scene
 
 
 def test_the_panels_clip_is_as_good_as_promised():
@@ -87,7 +100,9 @@ def test_the_assistant_is_as_good_as_promised_and_blind_without_its_picture():
     scores = zoo.card("panels-assistant")["scores"]
     assert scores["code exact"]["value"] >= 0.95 and scores["damage kind"]["value"] >= 0.95
     assert scores["code exact"]["chance"] <= 0.01 and scores["damage kind"]["chance"] <= 0.35
-    assert scores["schema valid"]["value"] == 1
+    assert scores["schema valid"]["value"] == scores["tool"]["value"] == 1
+    assert scores["right refusal"]["value"] >= 0.95 and scores["no wrong refusal"]["value"] >= 0.95
+    assert 0.8 <= scores["right refusal, kept back"]["value"] < scores["right refusal"]["value"]
 
 
 def test_what_is_loaded_is_float32_evaluated_and_reads_captions():
@@ -132,7 +147,9 @@ def test_what_is_kept_is_what_is_loaded(copied):
     model = matching.towers()
     told = shelf.keep("clip-panels", model, {"what": "a test"}, lambda model: {"none": {"value": 0.0}})
     again = zoo.load("clip-panels")
-    assert again.card == told == json.loads((copied / "clip-panels.json").read_text())
+    assert again.card == told == json.loads((copied / "clip-panels.json").read_text()) and "thresholds" not in told
+    sure = shelf.keep("clip-panels", model, {"what": "a test"}, lambda model: {}, lambda model: {"least": 0.5})
+    assert sure["thresholds"] == {"least": 0.5} and sure["sha256"] == told["sha256"]
     for name, value in model.state_dict().items():
         assert torch.equal(value, again.model.state_dict()[name])
     assert {path.suffix for path in copied.iterdir()} == {".json", ".safetensors"}, "no part is left over"

@@ -103,7 +103,7 @@ def panels_assistant() -> dict:
         **_spent(second, start), "pieces": list(trained.tokenizer.pieces),
     }  # fmt: skip
     card["seconds"] += round(first.seconds[-1])
-    return shelf.keep("panels-assistant", model, card, assisting.scorecard)
+    return shelf.keep("panels-assistant", model, card, assisting.scorecard, assisting.thresholds)
 
 
 def assistant_tower(seen: seeing.Taught, seed: int, steps: int = 4_000, batch: int = 96) -> seeing.Telling:

@@ -57,6 +57,8 @@ class Seen(NamedTuple):
 class Mind(Protocol):
     """A model, or whatever stands in for one. It keeps nothing between the questions: each brings all that it needs."""
 
+    least: float | dict[str, float]  # how probable its claims must be, as was measured: `inspect`'s `sure` unless told
+
     def locate(self, picture: Tensor) -> Located:
         """(C, H, W) -> where the code plate is."""
 
@@ -100,8 +102,8 @@ def inspect(
     mind: Mind,
     tools: Tools,
     *,
-    sure: float | dict[str, float] = claims.SURE,
-    retries: int = 2,
+    sure: float | dict[str, float] | None = None,
+    retries: int = 0,
     ocr: Callable[[Tensor], Reading | None] | None = None,
     most_calls: int = 4,
     seconds: float = 2.0,
@@ -109,11 +111,12 @@ def inspect(
     """(C, H, W) -> `Inspection`.
 
     `sure` is the least probability of a claim, of all of `claims.CLAIMS` or by name; what it does not name is taken as
-    it is. `retries` nearer looks are taken where the code is not sure, then `ocr` is asked, for instance `read_code`.
+    it is; None takes `mind.least`. `retries` nearer looks are taken where the code is not sure, then `ocr` is asked,
+    for instance `read_code`. A threshold that was measured with one look promises nothing of the surest of several.
     What `ocr` returns is believed, for its confidence is on a scale of its own: let it return None where it is too low.
     `seconds` is the time of one call. Raises ValueError for a picture of another shape or a number out of its range.
     """
-    least = claims.thresholds(sure)
+    least = claims.thresholds(mind.least if sure is None else sure)
     _check(picture, retries, most_calls)
     notes = _Notes()
     try:
@@ -122,7 +125,7 @@ def inspect(
         box = _decide(picture, box, mind, notes, least, retries, ocr)
         seen = Seen(picture, box, notes.report)
         action = _call(seen, mind, tools, notes, most_calls, seconds)
-        answer, refused = str(mind.answer(seen, tuple(notes.results))), None
+        answer, refused = str(_say(mind.answer, seen, notes)), None
         notes.step("answer", answer)
     except _Refusal as refusal:
         action, answer, refused = "verify", "", refusal.reason
@@ -233,7 +236,7 @@ def _call(seen: Seen, mind: Mind, tools: Tools, notes: _Notes, most_calls: int, 
     """The policy's action, taken from the result as it was made; a refusal where there is none."""
     known, action = claims.facts(seen.report), None
     for _ in range(most_calls):
-        text = mind.call(seen, tuple(notes.results))
+        text = _say(mind.call, seen, notes)
         if text == "":
             break
         result = tools.run(text, seconds, known)
@@ -253,6 +256,15 @@ def _call(seen: Seen, mind: Mind, tools: Tools, notes: _Notes, most_calls: int, 
     if action != seen.report.action:
         notes.step("decide", f"the report says {seen.report.action}, the policy {action}: the policy's stands")
     return action
+
+
+def _say(ask: Callable[[Seen, tuple[Result, ...]], str], seen: Seen, notes: _Notes) -> str:
+    """What a mind says to what came of the calls; a refusal where it cannot, for a tool may tell more than it reads."""
+    try:
+        return ask(seen, tuple(notes.results))
+    except ValueError as error:
+        why = " ".join(str(error).split())[:200]
+        raise _Refusal(f"the model cannot go on after {len(notes.results)} calls: {why}") from None
 
 
 def _found(result: Result) -> Policy | Asset | None:

@@ -17,7 +17,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from minivit.bridge import Bridge, splice
-from minivit.inspection import words
+from minivit.inspection import claims, words
 from minivit.inspection.grammar import Grammar
 from minivit.inspection.views import crop, square, whole
 from minivit.language import Exchange, Pieces, dialogue, generate, left_padded
@@ -51,11 +51,14 @@ class Slots(NamedTuple):
 
 
 class Assistant(nn.Module):
-    """A `Bridge` with its pieces, and a map that draws where the tower sees damage: (B, N, D) -> (B, H, W)."""
+    """A `Bridge` with its pieces, and a map that draws where the tower sees damage: (B, N, D) -> (B, H, W).
 
-    def __init__(self, bridge: Bridge, hurt: nn.Linear, pieces: Pieces):
+    `least` says how probable its claims must be to be taken for true; a trained one has it measured.
+    """
+
+    def __init__(self, bridge: Bridge, hurt: nn.Linear, pieces: Pieces, least: float | dict[str, float] = claims.SURE):
         super().__init__()
-        self.bridge, self.hurt, self.pieces = bridge, hurt, pieces
+        self.bridge, self.hurt, self.pieces, self.least = bridge, hurt, pieces, least
         defined = Report.model_json_schema()
         self.grammars = {
             "box": Grammar(pieces, defined["$defs"]["CodeClaim"]["properties"]["box"]),

@@ -4,6 +4,7 @@ Legend: C channels, H W pixels.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -21,7 +22,7 @@ class AssistantMind:
     """An `Assistant` that has these tools to call; see `agent.Mind`."""
 
     def __init__(self, assistant: Assistant, tools: Tools):
-        self.assistant = assistant
+        self.assistant, self.least = assistant, assistant.least
         self.calls = Grammar(assistant.pieces, tools.call_schema, choices=[words.ENOUGH])
 
     def locate(self, picture: Tensor) -> Located:
@@ -59,13 +60,16 @@ class AssistantMind:
         return self.assistant.look(picture[None], None if box is None else torch.tensor([box]))
 
     def _so_far(self, seen: Seen, results: tuple[Result, ...]) -> list[Exchange]:
-        """The inspection up to the question what to look up next.
+        return so_far(words.box(usable(seen.box)), words.report_text(seen.report), results)
 
-        Refused calls are left out: nothing taught the model what to make of them, and it gets the same chance again.
-        """
-        told = inspected(words.box(usable(seen.box)), words.report_text(seen.report))
-        before = ""
-        for result in (result for result in results if result.ok):
-            told.append(Exchange(before + words.LOOK_UP, words.call_text(result.name, result.arguments)))
-            before = result.text + " "
-        return [*told, Exchange(before + words.LOOK_UP)]
+
+def so_far(box: str, report: str, results: Sequence[Result]) -> list[Exchange]:
+    """The inspection up to the question what to look up next.
+
+    Refused calls are left out: nothing taught the model what to make of them, and it gets the same chance again.
+    """
+    told, before = inspected(box, report), ""
+    for result in (result for result in results if result.ok):
+        told.append(Exchange(before + words.LOOK_UP, words.call_text(result.name, result.arguments)))
+        before = result.text + " "
+    return [*told, Exchange(before + words.LOOK_UP)]

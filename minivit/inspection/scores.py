@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from minivit.evaluate import Score
-from minivit.inspection import words
+from minivit.inspection import claims, words
+from minivit.inspection.tools import Refused, parsed_call
 from minivit.reports import NoDamage, Report, overlap
 
 Reports = Sequence[Report | None]  # None: what was written is no report
@@ -99,17 +100,55 @@ def action(said: Reports, true: Sequence[Report]) -> dict[str, Counted]:
     }
 
 
-def calls(said: Sequence[str], true: Sequence[Report]) -> dict[str, Counted]:
-    """First calls as JSON texts -> with the right tool; with the right tool and all arguments right."""
-    wanted = [words.first_call(report) for report in true]
-    tool = sum('"name":"look_up_policy"' in text for text in said)
-    same = sum(one == other for one, other in zip(said, wanted, strict=True))
-    return {"tool": Counted(tool, len(said)), "tool arguments": Counted(same, len(said))}
+def calls(said: Sequence[Sequence[str]], true: Sequence[Report]) -> dict[str, Counted]:
+    """What was looked up in turn, as texts -> right tools, of all decisions; right tool and arguments, of each call.
+
+    Three decisions are wanted of every panel: the policy for what it shows, the asset of its code, and to stop.
+    """
+    tools, whole = 0, [0, 0, 0]
+    for mine, other in pairs(said, true):
+        for place, text in enumerate((words.first_call(other), words.second_call(other), words.ENOUGH)):
+            decided, wanted = _called(mine[place] if place < len(mine) else ""), _called(text)
+            tools += decided[0] == wanted[0]
+            whole[place] += decided == wanted
+    return {
+        "tool": Counted(tools, 3 * len(true)),
+        "policy arguments": Counted(whole[0], len(true)),
+        "asset arguments": Counted(whole[1], len(true)),
+    }
+
+
+def _called(text: str) -> tuple[str, dict]:
+    """The name of a tool and its arguments; `words.ENOUGH` where one stops, and "" for what is no call."""
+    try:
+        return (text, {}) if text == words.ENOUGH else parsed_call(text)
+    except Refused:
+        return "", {}
+
+
+REFUSALS = {"right refusal": True, "right refusal, kept back": True, "no wrong refusal": False}
+"""Questions that no picture answers, trained on and kept back, and questions that one does: is a refusal right?"""
+
+
+def refusals(said: Sequence[Sequence[str]]) -> dict[str, Counted]:
+    """Of each picture the answers to three questions, in the order of `REFUSALS` -> where it was right to refuse."""
+    return {
+        name: Counted(sum(words.refused(one) is right for one in answers), len(answers))
+        for (name, right), answers in zip(REFUSALS.items(), zip(*said, strict=True), strict=True)
+    }
 
 
 def right(said: Reports, true: Sequence[Report]) -> list[bool]:
     """Whether all the words of each report are right: then it need not have been refused. Boxes are left out."""
     return [_fields(one) == _fields(other) for one, other in pairs(said, true)]
+
+
+def claimed(said: Reports, true: Sequence[Report]) -> list[dict[str, bool]]:
+    """Of each report, which claims are right, all words of it; boxes are left out."""
+    return [
+        {claim: one is not None and claims.words(one, claim) == claims.words(other, claim) for claim in claims.CLAIMS}
+        for one, other in pairs(said, true)
+    ]
 
 
 def prior(seen: Sequence[Report]) -> Report:

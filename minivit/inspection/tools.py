@@ -148,7 +148,7 @@ class Tools:
             raise ValueError(f"seconds is {seconds!r}; give a time above 0, such as 2.0")
         number, name, arguments = next(self._numbers), "", {}
         try:
-            name, arguments = _parsed(text)
+            name, arguments = parsed_call(text)
             if name not in self._tools:
                 raise Refused(f"there is no tool {_short(name)}; there are {', '.join(self._tools)}")
             tool = self._tools[name]
@@ -176,8 +176,8 @@ def _fit_for_a_call(name: str, parameter: Parameter) -> None:
         )
 
 
-def _parsed(text: str) -> tuple[str, dict]:
-    """The name and the arguments of a call."""
+def parsed_call(text: str) -> tuple[str, dict]:
+    """JSON text -> the name and the arguments of a call; Refused says why it is none."""
     if not isinstance(text, str):
         raise Refused(f"a call is JSON text, not {type(text).__name__}")
     form = 'write {"name": ..., "arguments": {...}} and nothing else'

@@ -4,8 +4,10 @@ The waterfall puts perfect outputs in for one stage at a time: what is still wro
 abstention curve moves a threshold: what is below it goes to a person, and the rest is right more often.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
+from minivit.inspection.claims import CLAIMS
 from minivit.inspection.scores import Reports, pairs
 from minivit.panels import right_action
 from minivit.reports import NoDamage, Report
@@ -18,33 +20,48 @@ STAGES: dict[str, Callable[[dict, dict], dict]] = {
 }
 
 
-def waterfall(said: Reports, true: Sequence[Report], act: Callable[[Report], str] | None = None) -> dict[str, float]:
+def waterfall(
+    said: Reports, true: Sequence[Report], act: Callable[[Report], str] | None = None,
+    anew: Mapping[str, Reports] | None = None,
+) -> dict[str, float]:  # fmt: skip
     """The share of reports right in code and action, as they are and with one stage's output made perfect.
 
     The action is decided by `act`, the house's rule unless told, from what the report says: so a wrong badge makes a
     wrong action, and a perfect badge mends it. "everything" is all stages perfect: 1, but for reports that are none.
+    `anew` are stages before the report: by name the reports that were written with a perfect one.
     """
-    told = {"as it is": _right(said, true, lambda mine, other: mine, act)}
-    told |= {f"perfect {name}": _right(said, true, change, act) for name, change in STAGES.items()}
+    told = {"as it is": _right(said, true, _as_it_is, act)}
+    told |= {f"perfect {name}": right for name, right in _perfect(said, true, act, anew).items()}
     told |= {"everything": _right(said, true, lambda mine, other: other, act)}
     return {name: sum(right) / len(right) for name, right in told.items()}
 
 
 def mended(
-    said: Reports, true: Sequence[Report], act: Callable[[Report], str] | None = None
-) -> dict[str, tuple[int, int]]:
+    said: Reports, true: Sequence[Report], act: Callable[[Report], str] | None = None,
+    anew: Mapping[str, Reports] | None = None,
+) -> dict[str, tuple[int, int]]:  # fmt: skip
     """Stage -> how many wrong reports its perfect output makes right, and how many right ones wrong.
 
     Right is right in code and action. The second happens where two faults hide each other: a badge and a level that
     were swapped still differ.
     """
-    was = _right(said, true, lambda mine, other: mine, act)
-    told = {}
-    for name, change in STAGES.items():
-        now = _right(said, true, change, act)
+    was, told = _right(said, true, _as_it_is, act), {}
+    for name, now in _perfect(said, true, act, anew).items():
         pairs_of = list(zip(was, now, strict=True))
         told[name] = (pairs_of.count((False, True)), pairs_of.count((True, False)))
     return told
+
+
+def _perfect(
+    said: Reports, true: Sequence[Report], act: Callable[[Report], str] | None, anew: Mapping[str, Reports] | None
+) -> dict[str, list[bool]]:
+    """Stage -> which reports are right where it is perfect, in the order in which they follow each other."""
+    told = {name: _right(reports, true, _as_it_is, act) for name, reports in (anew or {}).items()}
+    return told | {name: _right(said, true, change, act) for name, change in STAGES.items()}
+
+
+def _as_it_is(said: dict, true: dict) -> dict:
+    return said
 
 
 def _right(
@@ -91,3 +108,15 @@ def threshold(sure: Sequence[float], right: Sequence[bool], wanted: float = 0.99
         if share >= wanted:
             return one
     raise ValueError(f"not even the surest reports are right in {wanted:.0%} of cases: train longer, or ask for less")
+
+
+def thresholds(sure: Sequence[dict[str, float]], right: Sequence[dict[str, bool]], wanted: float) -> dict[str, float]:
+    """Of each claim the lowest threshold at which the share `wanted` is right; 1 for claims that never reach it.
+
+    For a claim without a threshold is taken for true, and these are the ones to ask a person about.
+    """
+    found = dict.fromkeys(CLAIMS, 1.0)
+    for claim in CLAIMS:
+        with suppress(ValueError):
+            found[claim] = threshold([one[claim] for one in sure], [one[claim] for one in right], wanted)
+    return found

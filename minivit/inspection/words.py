@@ -51,6 +51,11 @@ def boxed(text: str) -> Box:
     return edges
 
 
+def refused(answer: str) -> bool:
+    """Whether an answer says that it cannot be seen; a full stop too few, or a word twice, is still said."""
+    return UNSEEN[len("That ") : -1] in answer
+
+
 def report_text(report: Report) -> str:
     """A report -> its canonical JSON: no spaces, boxes with two decimals."""
     return _canonical(report.model_dump())

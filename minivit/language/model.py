@@ -91,14 +91,17 @@ class RMSNorm(nn.Module):
 def attend_one(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
     """`attend_fast` where one token of each text asks: to look at what is given would take as long as the attention.
 
-    (B, kv_heads, groups, head_dim), twice (B, kv_heads, S, head_dim), (B, 1, 1, S) -> the shape of q.
+    (B, kv_heads, groups, head_dim), twice (B, kv_heads, S, head_dim), (1 or B, 1, 1, S) -> the shape of q.
     """
     if v.dtype != torch.bfloat16 or v.device.type != "cpu":
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     # a CPU's fused kernel is slow in bfloat16; float32 copies of four texts at a time stay in the processor's cache
-    masks = [None] * len(q) if mask is None else mask.split(4)
-    parts = zip(q.split(4), k.split(4), v.split(4), masks, strict=False)
-    each = [F.scaled_dot_product_attention(*(t.float() for t in part), attn_mask=read) for *part, read in parts]
+    parts = list(zip(q.split(4), k.split(4), v.split(4), strict=True))
+    masks = [mask] * len(parts) if mask is None or len(mask) == 1 else mask.split(4)
+    each = [
+        F.scaled_dot_product_attention(*(t.float() for t in part), attn_mask=read)
+        for part, read in zip(parts, masks, strict=True)
+    ]
     return torch.cat(each).to(v.dtype)
 
 

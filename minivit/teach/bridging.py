@@ -17,14 +17,14 @@ from minivit import images, panels
 from minivit.bridge import Bridge, Seen, first_stage, linear_projector
 from minivit.bridge.merging import Merger
 from minivit.inspection import words
-from minivit.language import Exchange, Language, Pieces, dialogue, left_padded
+from minivit.language import Cache, Exchange, Language, Pieces, dialogue, left_padded
 from minivit.panels import Scene
 from minivit.patches import Grid
 from minivit.vit import ViT
 from minivit.zoo import speaking
 from minivit.zoo.matching import SIZE
 
-GRID, WIDTH, QUESTIONS = Grid(8, 8), 128, 5
+GRID, WIDTH, QUESTIONS, LIMIT = Grid(8, 8), 128, 5, 8  # tokens of an answer, at most
 CAPTIONED = ("colour", "badge", "damage", "hazard", "mount")
 """What the captions name that the tower was trained on; of the other topics it was told nothing."""
 
@@ -99,10 +99,35 @@ def asked(pieces: Pieces, scenes: Sequence[Scene], topic: str, image: bool = Tru
 def answers(bridge: Bridge, pieces: Pieces, looked: Looked, topic: str, shown: str = "own") -> list[str]:
     """What the bridge says to a question about each scene, greedily."""
     question = asked(pieces, looked.scenes, topic, image=shown != "none")
-    seen = {"own": looked.seen(), "shuffled": Seen(looked.tokens.roll(1, 0), GRID), "none": None}[shown]
     ids, valid = (part.to(looked.tokens.device) for part in (question.ids, question.valid))
-    told = bridge.generate(ids, seen, valid=valid, limit=8, stop=[pieces.end])
+    told = bridge.generate(ids, _shown(looked, shown), valid=valid, limit=LIMIT, stop=[pieces.end])
     return [pieces.text(row[:length]) for row, length in zip(told.ids, told.lengths.tolist(), strict=True)]
+
+
+@torch.no_grad()
+def in_turn(
+    bridge: Bridge, pieces: Pieces, looked: Looked, topics: Sequence[str], shown: str = "own"
+) -> list[list[str]]:
+    """What the bridge says to one question after the other about each of M scenes: M lists, an answer a topic.
+
+    The picture's mark stands before the first question; a later turn goes on from the cache, behind what was said.
+    """
+    seen, told = _shown(looked, shown), []
+    for row in range(len(looked.scenes)):
+        cache, said, last = Cache.of(bridge.language, 1, bridge.language.config.context), [], []
+        for turn, topic in enumerate(topics):
+            question = asked(pieces, looked.scenes[row : row + 1], topic, image=turn == 0 and seen is not None).ids[0]
+            ids = torch.tensor([[*last, *question[1 if turn else 0 :].tolist()]], device=looked.tokens.device)
+            picture = Seen(seen.tokens[row : row + 1], GRID) if turn == 0 and seen is not None else None
+            answer = [int(one) for one in bridge.stream(ids, picture, limit=LIMIT, stop=[pieces.end], cache=cache)]
+            last = answer[-1:] if answer[-1] == pieces.end else [answer[-1], pieces.end]  # it was written, not yet read
+            said.append(pieces.text(answer))
+        told.append(said)
+    return told
+
+
+def _shown(looked: Looked, shown: str) -> Seen | None:
+    return {"own": looked.seen(), "shuffled": Seen(looked.tokens.roll(1, 0), GRID), "none": None}[shown]
 
 
 def scores(

@@ -11,23 +11,23 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from minivit import images, panels
-from minivit.inspection import claims, scores, whatif, words
+from minivit.inspection import claims, scores, words
 from minivit.inspection.agent import Described, Located, Seen
 from minivit.inspection.assistant import Assistant, confidence
-from minivit.inspection.grammar import Grammar
 from minivit.inspection.scores import Counted, parsed
 from minivit.inspection.tools import Result
 from minivit.language import Exchange
 from minivit.panels import PARTS, Scene
 from minivit.reports import Box, Report
 from minivit.zoo import seeing
-from minivit.zoo.assisting import TOOLS, Judged, judged
+from minivit.zoo.assisting import Judged, decided, judged, questions
 
 CARDS = {
     "damage": ("damage precision", "damage recall", "damage kind", "damage place", "damage severity",
                "damage box IoU", "damage mask IoU"),
     "code": ("code exact", "code error rate"),
-    "action": ("schema valid", "field F1", "action", "tool", "tool arguments"),
+    "action": ("schema valid", "field F1", "action", "tool", "policy arguments", "asset arguments",
+               *scores.REFUSALS),
 }  # fmt: skip
 """The three scorecards, line by line."""
 
@@ -54,27 +54,44 @@ def judge(model: Assistant, judging: Scenes, shuffled: bool = False) -> Judged:
 
 
 def without_picture(model: Assistant, judging: Scenes) -> Judged:
-    """The same dialogue with no picture in it. Every scene gets the same answer, so it is asked for once."""
+    """The same dialogue with no picture in it. Every scene gets the same report, so it is asked for once."""
     box = model.ask(None, [words.WHERE], model.grammars["box"]).texts[0]
     told = [Exchange(words.WHERE, box), Exchange(words.REPORT)]
     held = model.say([told], None, model.grammars["report"])
     free = parsed(model.say([told], None).texts[0])
-    told = [told[0], Exchange(words.REPORT, held.texts[0]), Exchange(words.LOOK_UP)]
-    call = model.say([told], None, Grammar(model.pieces, TOOLS.call_schema, [words.ENOUGH])).texts[0]
+    calls = decided(model, None, [box], held.texts)[0]
     sure = confidence(model.pieces, held.texts[0], held.tokens[0], held.shares[0])
-    return _always(parsed(held.texts[0]), free, sure, call, judging)
+    asked = zip(*map(questions, judging.scenes, range(len(judging.scenes))), strict=True)
+    answers = list(zip(*(model.ask(None, each).texts for each in asked), strict=True))
+    return _always(parsed(held.texts[0]), free, sure, calls, answers, judging)
+
+
+def from_true_plates(model: Assistant, judging: Scenes, together: int = 100) -> list[Report | None]:
+    """The reports where the nearer look is given the plate's true place, and not the one that the model wrote."""
+    said: list[Report | None] = []
+    for at in range(0, len(judging.scenes), together):
+        boxes = [panels.report(scene).code.box for scene in judging.scenes[at : at + together]]
+        slots = model.look(judging.pictures[at : at + together], torch.tensor(boxes))
+        said += map(parsed, model.report(slots, list(map(words.box, boxes))).texts)
+    return said
 
 
 def prior(judging: Scenes, seen: Sequence[Report]) -> Judged:
     """Someone who has read many reports and looks at nothing: always the most frequent words."""
     said = scores.prior(seen)
-    return _always(said, said, dict.fromkeys((*claims.CLAIMS, "action"), 0.0), words.first_call(said), judging)
+    calls = (words.first_call(said), words.second_call(said), words.ENOUGH)
+    answers = [(words.report_text(said),) * len(scores.REFUSALS)] * len(judging.scenes)  # whatever the question is
+    return _always(said, said, dict.fromkeys((*claims.CLAIMS, "action"), 0.0), calls, answers, judging)
 
 
-def _always(said: Report, free: Report | None, sure: dict, call: str, judging: Scenes) -> Judged:
+def _always(
+    said: Report, free: Report | None, sure: dict, calls: tuple[str, ...], answers: list, judging: Scenes
+) -> Judged:
     count, true = len(judging.scenes), [panels.report(scene) for scene in judging.scenes]
     nowhere = torch.zeros_like(judging.masks)
-    return Judged([said] * count, [free] * count, [sure] * count, [call] * count, nowhere, true, judging.masks)
+    return Judged(
+        [said] * count, [free] * count, [sure] * count, [calls] * count, answers, nowhere, true, judging.masks
+    )  # fmt: skip
 
 
 def share(counted: Counted) -> float:
@@ -87,30 +104,12 @@ def weakest(sure: dict[str, float], of: Iterable[str] = claims.CLAIMS) -> float:
     return min(claims.probability(sure, claim) for claim in of)
 
 
-def right(said: Sequence[Report | None], true: Sequence[Report]) -> list[dict[str, bool]]:
-    """Of each report, which claims are right, all words of it; boxes are left out."""
-    return [
-        {claim: one is not None and claims.words(one, claim) == claims.words(other, claim) for claim in claims.CLAIMS}
-        for one, other in zip(said, true, strict=True)
-    ]
-
-
-def thresholds(sure: Sequence[dict[str, float]], right: Sequence[dict[str, bool]], wanted: float) -> dict[str, float]:
-    """Of each claim the lowest threshold at which the share `wanted` is right; none for claims that never reach it."""
-    found = {}
-    for claim in claims.CLAIMS:
-        try:
-            found[claim] = whatif.threshold([one[claim] for one in sure], [one[claim] for one in right], wanted)
-        except ValueError:
-            continue
-    return found
-
-
 class Scripted:
     """A mind that says what it was told to say: for trying what a loop does with a model that misbehaves."""
 
     def __init__(self, report: Report, calls: Sequence[str] = (), answer: str = "", sure: float = 1.0, text: str = ""):
         self.said, self.calls, self.closing, self.sure = report, list(calls), answer, sure
+        self.least = claims.SURE
         self.text = text or words.report_text(report)
 
     def locate(self, picture: Tensor) -> Located:

@@ -17,14 +17,15 @@ from torch.nn import functional as F
 
 from minivit import panels
 from minivit.bridge import Bridge, PixelShuffle, answer_loss, splice, two_layer_projector
-from minivit.inspection import scores, words
-from minivit.inspection.assistant import Assistant, confidence, inspected
+from minivit.inspection import claims, scores, whatif, words
+from minivit.inspection.assistant import Assistant, Slots, confidence
 from minivit.inspection.grammar import Grammar
+from minivit.inspection.mind import so_far
 from minivit.inspection.records import find_asset, look_up_policy
 from minivit.inspection.scores import parsed
 from minivit.inspection.tools import Tools
 from minivit.inspection.views import crop, whole
-from minivit.language import Exchange, Language, Pieces, dialogue
+from minivit.language import Language, Pieces, dialogue
 from minivit.panels import PARTS, Scene
 from minivit.patches import Grid
 from minivit.reports import Report
@@ -32,6 +33,8 @@ from minivit.vit import ViT
 from minivit.zoo import seeing, speaking
 
 TOOLS = Tools([look_up_policy, find_asset])
+CHOOSING = {"split": "train", "first": 500_000}  # scenes that nothing was trained on, to choose thresholds on
+WANTED = 0.99  # of the claims that are sure enough, so many are right
 
 
 class Looked(NamedTuple):
@@ -44,14 +47,17 @@ class Looked(NamedTuple):
 WHOLE, NEAR = Grid(8, 8), Grid(4, 12)
 
 
-def assistant(pieces: Pieces, tower: ViT | None = None, language: Language | None = None) -> Assistant:
+def assistant(
+    pieces: Pieces, tower: ViT | None = None, language: Language | None = None,
+    least: float | dict[str, float] = claims.SURE,
+) -> Assistant:  # fmt: skip
     """A fresh one, or one of parts that are trained already: 2 x 2 tokens become a slot, by two layers."""
     tower = seeing.tower() if tower is None else tower
     language = speaking.language(pieces) if language is None else language
     merge = PixelShuffle(2)
     project = two_layer_projector(merge.width(seeing.WIDTH), language.config.width)
     bridge = Bridge(tower, project, language, pieces.image, merge, block=None)
-    return Assistant(bridge, nn.Linear(seeing.WIDTH, seeing.PATCH**2), pieces)
+    return Assistant(bridge, nn.Linear(seeing.WIDTH, seeing.PATCH**2), pieces, least)
 
 
 @torch.no_grad()
@@ -106,10 +112,31 @@ class Judged(NamedTuple):
     said: list[Report | None]  # as it read them, held to the schema
     free: list[Report | None]  # the same without a grammar; None where that is no report
     sure: list[dict[str, float]]
-    calls: list[str]
+    calls: list[tuple[str, ...]]  # what was looked up in turn, to the end
+    answers: list[tuple[str, ...]]  # to `questions`
     masks: Tensor  # (B, 64, 64) bool
     true: list[Report]
     true_masks: Tensor
+
+
+class Reported(NamedTuple):
+    """B pictures, up to the report."""
+
+    far: Slots  # of the whole
+    slots: Slots  # of the whole and of the crop
+    boxes: list[str]  # where the crop was taken, as it was written
+    texts: list[str]  # the reports, held to the schema
+    sure: list[dict[str, float]]
+
+
+def reported(model: Assistant, pictures: Tensor) -> Reported:
+    """(B, 3, H, W) -> what is seen and reported of them."""
+    far = model.look(pictures)
+    boxes, where = model.locate(far)
+    slots = model.look(pictures, boxes)
+    held = model.report(slots, where.texts)
+    sure = [confidence(model.pieces, *row) for row in zip(held.texts, held.tokens, held.shares, strict=True)]
+    return Reported(far, slots, where.texts, held.texts, sure)
 
 
 def judged(
@@ -118,24 +145,53 @@ def judged(
 ) -> Judged:  # fmt: skip
     """B scenes and their pictures (B, 3, H, W) -> `Judged`. `seen` are the pictures shown instead, if others are."""
     shown, rows = pictures if seen is None else seen, []
-    for part in shown.split(together):
-        boxes, where = model.locate(model.look(part))
-        slots = model.look(part, boxes)
-        held, free = model.report(slots, where.texts), model.report(slots, where.texts, held=False)
-        sure = [
-            confidence(model.pieces, *row) for row in zip(held.texts, held.tokens, held.shares, strict=True)
-        ]  # fmt: skip
-        told = [
-            [*inspected(box, text), Exchange(words.LOOK_UP)] for box, text in zip(where.texts, held.texts, strict=True)
-        ]
-        calls = model.say(told, slots, Grammar(model.pieces, TOOLS.call_schema, [words.ENOUGH])).texts
-        rows.append((held.texts, free.texts, sure, calls, model.damage(part) > 0.5))
-    said, free, sure, calls, masks = zip(*rows, strict=True)
+    for at in range(0, len(shown), together):
+        part = shown[at : at + together]
+        far, slots, boxes, held, sure = reported(model, part)
+        free = model.report(slots, boxes, held=False).texts
+        calls = decided(model, slots, boxes, held)
+        asked = zip(*map(questions, scenes[at : at + together], range(at, at + len(part))), strict=True)
+        answers = list(zip(*(model.ask(far, each).texts for each in asked), strict=True))
+        rows.append((held, free, sure, calls, answers, model.damage(part) > 0.5))
+    said, free, sure, calls, answers, masks = zip(*rows, strict=True)
     flat = chain.from_iterable
     return Judged(
         list(map(parsed, flat(said))), list(map(parsed, flat(free))), list(flat(sure)), list(flat(calls)),
-        torch.cat(masks), [panels.report(scene) for scene in scenes], true_masks,
+        list(flat(answers)), torch.cat(masks), [panels.report(scene) for scene in scenes], true_masks,
     )  # fmt: skip
+
+
+def questions(scene: Scene, number: int) -> tuple[str, str, str]:
+    """One that no picture answers and that was trained on, one that was kept back, one that the picture answers.
+
+    Each is the next of its kind from scene to scene. See `scores.REFUSALS`.
+    """
+    known, kept = words.UNANSWERABLE[: words.KNOWN_UNANSWERABLE], words.UNANSWERABLE[words.KNOWN_UNANSWERABLE :]
+    answered = words.asked(scene)
+    return known[number % len(known)], kept[number % len(kept)], answered[number % len(answered)].question
+
+
+def decided(
+    model: Assistant, slots: Slots | None, boxes: Sequence[str], reports: Sequence[str], most: int = 3
+) -> list[tuple[str, ...]]:
+    """What is looked up for B reports that a model wrote, in turn, and that it has enough: at most `most` decisions.
+
+    As in the loop, a call is checked against the report, and what came of it stands in the next prompt.
+    """
+    held = Grammar(model.pieces, TOOLS.call_schema, [words.ENOUGH])
+    known = [claims.facts(parsed(report)) for report in reports]
+    said, results = [()] * len(reports), [()] * len(reports)
+    for _ in range(most):
+        told = list(map(so_far, boxes, reports, results))
+        if slots is None:
+            told = [[turn._replace(images=0) for turn in turns] for turns in told]
+        for row, text in enumerate(model.say(told, slots, held).texts):
+            if words.ENOUGH in said[row]:
+                continue
+            said[row] += (text,)
+            if text != words.ENOUGH:
+                results[row] += (TOOLS.run(text, 60.0, known[row]),)
+    return said
 
 
 class Glimpse:
@@ -145,8 +201,7 @@ class Glimpse:
         self.drawn = panels.batch(range(first, first + count), "test", seeing.DRAWN)
 
     def __call__(self, model: Assistant) -> dict[str, float]:
-        boxes, where = model.locate(model.look(self.drawn.images))
-        said = list(map(parsed, model.report(model.look(self.drawn.images, boxes), where.texts).texts))
+        said = list(map(parsed, reported(model, self.drawn.images).texts))
         true = [panels.report(scene) for scene in self.drawn.scenes]
         told = scores.damage(said, true) | scores.code(said, true) | scores.action(said, true)
         right = sum(scores.right(said, true)) / len(true)
@@ -159,18 +214,33 @@ def counted(told: Judged) -> dict[str, scores.Counted]:
         scores.damage(told.said, told.true) | scores.masks(told.masks, told.true_masks)
         | scores.code(told.said, told.true) | scores.signs(told.said, told.true) | scores.action(told.said, told.true)
         | {"schema valid, not held": scores.action(told.free, told.true)["schema valid"]}
-        | scores.calls(told.calls, told.true)
+        | scores.calls(told.calls, told.true) | scores.refusals(told.answers)
     )  # fmt: skip
 
 
 def scorecard(model: Assistant, count: int = 500) -> dict[str, dict[str, float]]:
     """What a card says: three scorecards on unseen scenes; chance is what it scores when shown the scene before."""
-    scenes = [panels.sample_scene(number, "test") for number in range(count)]
     drawn = panels.batch(range(count), "test", seeing.DRAWN, parts=True)
     masks = F.avg_pool2d(drawn.masks[:, PARTS.index("damage")].float(), seeing.DRAWN // seeing.SIZE) >= 0.5
-    told = counted(judged(model, scenes, drawn.images, masks))
-    shuffled = counted(judged(model, scenes, drawn.images, masks, drawn.images.roll(1, 0)))
+    told = counted(judged(model, drawn.scenes, drawn.images, masks))
+    shuffled = counted(judged(model, drawn.scenes, drawn.images, masks, drawn.images.roll(1, 0)))
     return {
         name: {"value": round(score.value, 4), "chance": round(score.chance, 4), "count": score.count}
         for name, score in scores.beside(told, shuffled).items()
     }
+
+
+def thresholds(model: Assistant, count: int = 500) -> dict:
+    """What a card says of being sure: of each claim the least probability with which `WANTED` are right, at one look.
+
+    Chosen on scenes that neither training nor a scorecard has seen.
+    """
+    drawn = panels.batch(range(CHOOSING["first"], CHOOSING["first"] + count), CHOOSING["split"], seeing.DRAWN)
+    sure, said = [], []
+    for part in drawn.images.split(100):
+        told = reported(model, part)
+        sure += told.sure
+        said += map(parsed, told.texts)
+    least = whatif.thresholds(sure, scores.claimed(said, list(map(panels.report, drawn.scenes))), WANTED)
+    rounded = {claim: round(share, 5) for claim, share in least.items()}
+    return {"wanted": WANTED, "count": count, **CHOOSING, "looks": 1, "least": rounded}

@@ -33,7 +33,7 @@ def _assistant(told: dict) -> tuple[nn.Module, Pieces]:
     from minivit.zoo import assisting
 
     pieces = Pieces(told["pieces"])
-    return assisting.assistant(pieces), pieces
+    return assisting.assistant(pieces, least=told["thresholds"]["least"]), pieces
 
 
 BUILDERS: dict[str, Callable[[dict], tuple[nn.Module, Tokenizer | Pieces]]] = {  # a card -> what its weights fit
@@ -48,7 +48,8 @@ class Trained(NamedTuple):
 
     model: nn.Module  # in evaluation mode, float32, on the CPU
     tokenizer: Tokenizer | Pieces
-    card: dict  # what, recipe, data, steps, seconds, hardware, scores (value, chance, count), weights, bytes, sha256
+    card: dict  # what, recipe, data, steps, seconds, hardware, scores (value, chance, count), weights, bytes, sha256;
+    # the assistant's too: thresholds, of each claim the least probability with which it holds
 
 
 def names() -> list[str]:
@@ -83,17 +84,22 @@ def load(name: str) -> Trained:
     return Trained(model.eval(), tokenizer, told)
 
 
-def keep(name: str, model: nn.Module, told: dict, scores: Callable[[nn.Module], dict]) -> dict:
+def keep(
+    name: str, model: nn.Module, told: dict, scores: Callable[[nn.Module], dict],
+    thresholds: Callable[[nn.Module], dict] | None = None,
+) -> dict:  # fmt: skip
     """Put a trained model on the shelf -> its card: `told` (what, recipe, data, ...) with scores, size and checksum.
 
-    Weights are rounded to bfloat16 first; `scores` is asked about the model as it will be loaded.
+    Weights are rounded to bfloat16 first; `scores` and, where there are some, `thresholds` are asked about the model as
+    it will be loaded.
     """
     state = {key: value.detach().cpu() for key, value in model.state_dict().items()}
     rounded = {key: value.bfloat16() if value.is_floating_point() else value for key, value in state.items()}
     content = to_bytes({key: value.contiguous() for key, value in rounded.items()})
     model.load_state_dict({key: rounded[key].to(value.dtype) for key, value in state.items()})
-    full = told | {
-        "scores": scores(model.eval()), "weights": sum(weight.numel() for weight in model.parameters()),
+    measured = {"scores": scores(model.eval())} | ({} if thresholds is None else {"thresholds": thresholds(model)})
+    full = told | measured | {
+        "weights": sum(weight.numel() for weight in model.parameters()),
         "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest(),
     }  # fmt: skip
     SHELF.mkdir(exist_ok=True)

@@ -201,10 +201,14 @@ SIZES = {  # name -> (a language model, tokens of the tower: rows and cols)
 }
 
 
-def latency(trained: Trained) -> list[dict]:
-    """An answer of 8 words to a question of 8, pictures looked at before: seconds in every round, all slots in turn."""
+def latency(trained: Trained, rounds: int = ROUNDS, sizes: tuple[str, ...] = tuple(SIZES)) -> list[dict]:
+    """An answer of 8 words to a question of 8, pictures looked at before, every merger in turn in every round.
+
+    Merging and projecting are part of it. A share is of the same round's time with the first merger, which keeps all.
+    """
     found = []
-    for size, (config, (rows, cols)) in SIZES.items():
+    for size in sizes:
+        config, (rows, cols) = SIZES[size]
         torch.manual_seed(0)
         language = trained.model if config is None else Language(config).eval()
         grid, width = bridging.Grid(rows, cols), language.config.width
@@ -213,23 +217,23 @@ def latency(trained: Trained) -> list[dict]:
         ids = torch.full((1, WORDS + 1), 9)
         ids[0, 0] = bridging.Pieces.image
         bridges = {}
-        for merge in (Keep(), PixelShuffle(2), AveragePool(4)):
-            made = linear_projector(merge.width(bridging.WIDTH), width)
-            bridges[merge.slots(grid)] = Bridge(tower, made, language, bridging.Pieces.image, merge, None).eval()
-        seconds = {(slots, what): [] for slots in bridges for what in ("reading", "answering")}
-        for turn in range(ROUNDS + 3):
-            for slots, bridge in bridges.items():
+        for name, (make, project) in MERGERS.items():
+            merge = make()
+            made = project(merge.width(bridging.WIDTH), width)
+            bridges[name] = Bridge(tower, made, language, bridging.Pieces.image, merge, None).eval()
+        seconds = {(name, what): [] for name in bridges for what in ("reading", "answering")}
+        for turn in range(rounds + 3):
+            for name, bridge in bridges.items():
                 for what, limit in (("reading", 1), ("answering", WRITTEN)):
                     start = time.perf_counter()
                     bridge.generate(ids, Seen(tokens, grid), limit=limit)
                     if turn >= 3:
-                        seconds[slots, what].append(time.perf_counter() - start)
-        most = max(bridges)
-        for (slots, what), taken in seconds.items():
-            shares = [mine / full for mine, full in zip(taken, seconds[most, what], strict=True)]
+                        seconds[name, what].append(time.perf_counter() - start)
+        for (name, what), taken in seconds.items():
+            shares = [mine / full for mine, full in zip(taken, seconds[next(iter(MERGERS)), what], strict=True)]
             found.append({
-                "language": size, "slots": slots, "what": what, "seconds": round(statistics.median(taken), 5),
-                "share": round(statistics.median(shares), 4),
+                "language": size, "merger": name, "slots": bridges[name].merge.slots(grid), "what": what,
+                "seconds": round(statistics.median(taken), 5), "share": round(statistics.median(shares), 4),
             })  # fmt: skip
     return found
 

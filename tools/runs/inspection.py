@@ -18,28 +18,27 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 
 from minivit import images, panels, zoo
-from minivit.inspection import ocr, whatif, words
+from minivit.inspection import ocr, scores, whatif, words
 from minivit.inspection.agent import AROUND, inspect
 from minivit.inspection.claims import around
 from minivit.inspection.mind import AssistantMind
 from minivit.teach import inspecting, reading
 from minivit.train import Shuffled, muon, train
 from minivit.zoo import seeing
-from minivit.zoo.assisting import TOOLS, counted
+from minivit.zoo.assisting import CHOOSING, TOOLS, counted
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORD = ROOT / "minivit" / "teach" / "runs" / "inspection.json"
 FOLDER = Path(os.environ.get("MINIVIT_PARTS") or Path(tempfile.gettempdir()) / "minivit-inspection")
 SIZES, SEEDS = (64, 96, 128, 192), (1, 2, 3)
 JUDGED, READERS_FIRST = 500, 10_000  # test scenes: the cards' from 0 on, the readers' from 10,000 on
-CHOOSING = {"split": "train", "first": 500_000}  # scenes that nothing was trained on, to choose a threshold on
-SIZED, ASKED, WANTED = 100, 25, 0.99
+SIZED, ASKED = 100, 25
 FALLBACK_FIRST, FALLBACK = 20_000, 60
 LOOKS = {
     "one look": {"retries": 0},
@@ -80,17 +79,23 @@ def cards() -> dict:
         "the usual report": inspecting.prior(judging, seen),
     }
     choosing = inspecting.judge(model, inspecting.drawn(JUDGED, **CHOOSING))
+    boxed = inspecting.from_true_plates(model, judging)
+    stages = told.said, told.true, None, {"box": boxed}
     return {
         "columns": {
             name: {line: round(inspecting.share(one), 4) for line, one in counted(column).items()}
             for name, column in columns.items()
         },
-        "waterfall": {name: round(share, 4) for name, share in whatif.waterfall(told.said, told.true).items()},
-        "mended": whatif.mended(told.said, told.true),
+        "waterfall": {name: round(share, 4) for name, share in whatif.waterfall(*stages).items()},
+        "mended": whatif.mended(*stages),
+        "true plates": {
+            line: round(inspecting.share(one), 4)
+            for line, one in (scores.code(boxed, told.true) | scores.signs(boxed, told.true)).items()
+        },
         "sure": {
             name: [
                 [{claim: round(sure[claim], 5) for claim in good}, good]
-                for sure, good in zip(one.sure, inspecting.right(one.said, one.true), strict=True)
+                for sure, good in zip(one.sure, scores.claimed(one.said, one.true), strict=True)
             ]
             for name, one in {"choose": choosing, "judge": told}.items()
         },
@@ -119,9 +124,9 @@ def engine() -> list[dict]:
 
 
 def fallback() -> list[dict]:
-    """The whole loop on small pictures with the threshold that the cards chose: each further reader of the code."""
+    """The whole loop on small pictures with the card's threshold of the code: each further reader of it."""
     model = zoo.load("panels-assistant").model
-    least = inspecting.thresholds(*zip(*kept("cards", cards)["sure"]["choose"], strict=True), WANTED)["code"]
+    least = model.least["code"]
     mind, told = AssistantMind(model, TOOLS), []
     scenes = [panels.sample_scene(number, "test") for number in range(FALLBACK_FIRST, FALLBACK_FIRST + FALLBACK)]
     for name, given in LOOKS.items():
@@ -148,15 +153,17 @@ def _ocr(picture: torch.Tensor, box: tuple) -> str | None:
     return found and found.text
 
 
-def asked() -> list[dict]:
+def asked(chosen: Sequence[str] = words.UNANSWERABLE) -> list[dict]:
     """For each question that no picture answers, what is said to it before a few pictures."""
     model, told = zoo.load("panels-assistant").model, []
     slots = model.look(inspecting.drawn(ASKED).pictures)
-    for number, question in enumerate(words.UNANSWERABLE):
+    for question in chosen:
         said = model.ask(slots, [question] * ASKED).texts
+        known = question in words.UNANSWERABLE[: words.KNOWN_UNANSWERABLE]
         told.append({
-            "question": question, "trained": number < words.KNOWN_UNANSWERABLE, "count": ASKED,
-            "refused": said.count(words.UNSEEN), "first other": next((one for one in said if one != words.UNSEEN), ""),
+            "question": question, "trained": known, "count": ASKED,
+            "refused": sum(map(words.refused, said)),
+            "first other": next((one for one in said if not words.refused(one)), ""),
         })  # fmt: skip
     return told
 
@@ -167,14 +174,14 @@ def answerable() -> dict:
     turns = zip(*(words.asked(scene) for scene in judging.scenes), strict=True)
     slots = model.look(judging.pictures)
     said = [text for each in turns for text in model.ask(slots, [turn.question for turn in each]).texts]
-    return {"count": len(said), "refused": said.count(words.UNSEEN)}
+    return {"count": len(said), "refused": sum(map(words.refused, said))}
 
 
-def photos() -> list[dict]:
+def photos(chosen: Sequence[str] | None = None) -> list[dict]:
     """Photographs that are no panels, through the whole loop that refuses nothing: what is claimed, and how surely."""
     model, told = zoo.load("panels-assistant").model, []
     mind = AssistantMind(model, TOOLS)
-    for name in images.samples():
+    for name in chosen or images.samples():
         found = inspect(inspecting.photograph(name), mind, TOOLS, sure=0.0)
         said = found.report
         told.append({

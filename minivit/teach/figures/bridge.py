@@ -4,6 +4,7 @@ Legend: B texts, L places in a line.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 
 import numpy as np
 
@@ -88,7 +89,7 @@ def topics(record: dict, captioned: Sequence[str]) -> None:
 
 @styled
 def mergers(record: dict) -> None:
-    """Left what each merger carries, a dot a seed; right what an answer costs by slots, as a share of all of them."""
+    """Left what each merger carries, a dot a seed; right what an answer costs with each, as a share of all slots."""
     _, (left, right) = pyplot().subplots(1, 2, figsize=(WIDE, 3.6), width_ratios=(8, 5))
     names = by_slots(record)
     for at, name in enumerate(names):
@@ -106,23 +107,20 @@ def mergers(record: dict) -> None:
     left.set_ylim(0, 1.03)
     left.grid(axis="y")
     left.legend(loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=3, fontsize=8, columnspacing=1, handlelength=1.2)
-    for language, colour in zip(
-        dict.fromkeys(cell["language"] for cell in record["latency"]), (BLUE, ORANGE), strict=True
-    ):
-        for what, line in (("reading", "-"), ("answering", (0, (3, 2)))):
-            cells = [c for c in record["latency"] if (c["language"], c["what"]) == (language, what)]
-            words = {"reading": "first word", "answering": "eight words"}[what]
-            right.plot([cell["slots"] for cell in cells], [cell["share"] for cell in cells], "o", linestyle=line,
-                       color=colour, markersize=5, label=f"{language}: {words}")  # fmt: skip
-    right.set_xscale("log", base=2)
-    slots = sorted({cell["slots"] for cell in record["latency"]})
-    right.set_xticks(slots, slots, fontsize=8)
-    right.set_xlabel("slots of the picture")
-    right.set_title("time, of that with all slots", fontsize=9)
-    right.set_ylim(0, 1.08)
-    right.grid(axis="y")
-    right.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    right.legend(loc="lower left", fontsize=6.5, bbox_to_anchor=(-0.02, 1.1))
+    cells = timed(record)
+    for language, colour in zip(dict.fromkeys(one for one, _, _ in cells), (BLUE, ORANGE), strict=True):
+        for what, words, marker in (("reading", "first word", "o"), ("answering", "eight words", "s")):
+            shares = [cells[language, name, what]["share"] for name in names]
+            filled = colour if what == "reading" else PAPER
+            right.plot(shares, range(len(names)), marker, color=colour, markerfacecolor=filled, markersize=5,
+                       label=f"{language}: {words}")  # fmt: skip
+    right.set_yticks(range(len(names)), [name.replace(", ", ",\n") for name in names], fontsize=7)
+    right.invert_yaxis()
+    right.set_xlabel("time of an answer,\nof that with all slots")
+    right.set_xlim(left=0)
+    right.grid(axis="x")
+    right.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    right.legend(loc="lower center", fontsize=6.5, bbox_to_anchor=(0.3, 1.0))
 
 
 @styled
@@ -165,6 +163,15 @@ def by_slots(record: dict) -> list[str]:
     """The recorded mergers, those with the most slots first."""
     names = dict.fromkeys(run["merger"] for run in record["runs"])
     return sorted(names, key=lambda name: -of(record, name)[0]["slots"])
+
+
+def timed(record: dict) -> dict[tuple[str, str, str], dict]:
+    """(language model, merger, "reading" or "answering") -> what was measured; ValueError if a merger was left out."""
+    cells = {(cell["language"], cell.get("merger"), cell["what"]): cell for cell in record["latency"]}
+    names, known = by_slots(record), [cell.get("merger") for cell in record["latency"]]
+    if not cells or set(cells) != set(product({one for one, _, _ in cells}, names, ("reading", "answering"))):
+        raise ValueError(f"each of {names} is timed; recorded are {known}: run tools/runs/bridge.py latency")
+    return cells
 
 
 def of(record: dict, merger: str) -> list[dict]:
