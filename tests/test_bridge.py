@@ -299,6 +299,19 @@ def test_mistakes_are_told():
     with pytest.raises(ValueError, match=told.format(19, 35, 7)):
         model.generate(nine, pictures(9), limit=20)
     bridge(PixelShuffle(2)).generate(nine, pictures(9), limit=20)
+    uneven = torch.full((3, 170), 5)  # a short row of five images, a long one of two, and one without
+    uneven[0, :5] = uneven[1, :2] = MARK
+    uneven[2, 100:] = MARK  # in the padding
+    valid = torch.arange(170) < torch.tensor([6, 170, 4])[:, None]
+    with pytest.raises(ValueError, match=r"2 images of 24 slots, 168 words .* 16 more than .* 200: .*\(2\)"):
+        model(uneven, pictures(7), valid)
+    bridge(PixelShuffle(2))(uneven, pictures(7), valid)
+    with pytest.raises(ValueError, match=r"1 images of 24 slots, 199 words .* no merger suffices; .* room for 0 of"):
+        model(torch.tensor([[MARK] + [5] * 199]), pictures(1))
+    edge = torch.full((2, 176), 5)
+    edge[:, 0] = MARK
+    edge[1, 9:] = MARK
+    model(edge, pictures(2), torch.arange(176) < torch.tensor([176, 9])[:, None])  # 199 places, just enough
     cache = Cache.of(model.language, 1, 200)
     generate(model.language, torch.full((1, 9), 5), limit=1, cache=cache)
     with pytest.raises(ValueError, match=told.format(10, 26, 7)):

@@ -523,6 +523,9 @@ def test_a_minds_own_thresholds_hold_unless_others_are_told():
     done = inspect(PICTURE, Scripted(doubtful, least={"badge": 0.71}), Tools(HOUSE))
     assert refused(done) and "0.70 is below 0.71" in done.refused
     assert not refused(inspect(PICTURE, Scripted(doubtful, least={"badge": 0.71}), Tools(HOUSE), sure={"code": 0.9}))
+    certain = [described(confidence=dict.fromkeys(claims.CLAIMS, 1.0))]
+    done = inspect(PICTURE, Scripted(certain, least={"badge": 1.0}), Tools(HOUSE))
+    assert refused(done) and "the badge" in done.refused and "never was sure enough" in done.refused
     with pytest.raises(ValueError, match="sure of the code is 2"):
         inspect(PICTURE, Scripted(least=2), Tools(HOUSE))
 

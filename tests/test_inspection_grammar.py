@@ -126,6 +126,12 @@ REFUSED = [
     ({"type": ["string", "null"]}, "not understood"),
     ({"type": "array", "prefixItems": [True]}, "this schema is not understood: True"),
     (True, "not understood"),
+    ({"enum": 5}, "a part is of another type"),
+    ({"anyOf": 5}, "a part is of another type"),
+    ({"oneOf": KINDS[1:], "discriminator": "k"}, "a part is of another type"),
+    (ARRAY | {"minItems": "1"}, "a part is of another type"),
+    ({"type": "object", "properties": ["a"], "required": ["a"]}, "a part is of another type"),
+    ({"type": "number", "minimum": False, "maximum": True}, "minimum 0 and maximum 1; got False and True"),
 ]
 
 

@@ -453,11 +453,13 @@ def test_who_stops_listening_leaves_a_cache_to_go_on_with(model):
     prompt = ids(2, 4, seed)
     steps = stream(model, prompt, limit=9, stop=[stop], cache=cache)
     told = torch.stack([next(steps) for _ in range(3)], dim=1)
-    steps.close()
     assert cache.valid[:, 4:6].tolist() == [[True, True], [False, False]] and cache.filled == 6
     second = generate(model, torch.cat([told[:, -1:], ids(2, 3, 5)], dim=1), limit=2, cache=cache).ids
     whole = torch.cat([prompt[1], told[1, :1], ids(2, 3, 5)[1]])[None]
     assert torch.equal(second[1], generate(model, whole, limit=2).ids[0])
+    before = cache.valid.clone()
+    steps.close()  # late: the cache has gone on without it
+    assert torch.equal(cache.valid, before)
 
 
 def test_only_what_is_allowed_is_written(model):
@@ -479,6 +481,18 @@ def test_only_what_is_allowed_is_written(model):
         generate(model, prompt, limit=2, allowed=lambda written: torch.ones(2, 5, dtype=torch.bool))
 
 
+def test_a_row_that_stopped_need_not_be_allowed_anything(model):
+    def allowed(written):
+        mask = torch.ones(2, CONFIG.vocabulary, dtype=torch.bool)
+        mask[0] = torch.arange(CONFIG.vocabulary) == 3 if written.shape[1] == 0 else False
+        mask[1, 3] = False
+        return mask
+
+    told = generate(model, ids(2, 4), limit=4, stop=[3], allowed=allowed)
+    assert told.lengths.tolist() == [0, 4] and told.ids[0].tolist() == [3] * 4
+    assert not bool((told.ids[1] == 3).any())
+
+
 def test_greedy_takes_the_first_of_equals():
     assert greedy(torch.tensor([[0.0, 2.0, 2.0]])).tolist() == [1]
 
@@ -496,9 +510,16 @@ def test_a_prompt_beyond_the_context_is_told_by_how_much(model):
     model(ids(1, 8), cache=cache)
     with pytest.raises(ValueError, match=r"3 tokens after 8 are 1 more than the 10"):
         model(ids(1, 3), cache=cache)
-    with pytest.raises(ValueError, match=r"8 tokens|11 tokens of prompt and 3"):
+    with pytest.raises(ValueError, match=r"11 tokens of prompt and 3 to be written need room for 13, 3 more than"):
         generate(model, ids(1, 3), limit=3, cache=cache)
     assert cache.filled == 8, "what is refused changes nothing"
+    for way in (True, False):
+        with pytest.raises(ValueError, match=r"45 tokens of prompt and 6 to be written need room for 50, 2 more than"):
+            generate(model, ids(1, 45), limit=6, cache=way)
+    with pytest.raises(ValueError, match="the cache is for 3 blocks, and the model has 2"):
+        Language(replace(CONFIG, depth=2)).double()(ids(1, 3), cache=Cache.of(model, 1, 9))
+    with pytest.raises(ValueError, match=r"valid is boolean \(B, T\) = \(1, 4\)"):
+        generate(model, ids(1, 4), limit=2, valid=torch.ones(4, dtype=torch.bool))
 
 
 def test_what_is_no_prompt_is_refused(model):

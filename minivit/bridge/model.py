@@ -6,6 +6,7 @@ tokens with slots, E the language model's width, V vocabulary. Projecting change
 Sources: Liu et al. 2023 (LLaVA), section 4; Liu et al. 2024 (LLaVA-1.5), section 3.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -89,10 +90,18 @@ class Bridge(nn.Module):
             return splice(ids, slots, self.language.table, self.mark, valid, learn, pad)
         seen = images if isinstance(images, Seen) else self.look(images)
         spliced = splice(ids, self.slots(seen), self.language.table, self.mark, valid, learn, pad)
-        shown = int((ids == self.mark).sum(dim=1).max())
-        words = max(0, spliced.vectors.shape[1] - shown * self.merge.slots(seen.grid))
-        Budget(self.language.config.context, tuple(seen.grid), 1, self.merge, shown, words, taken).check()
+        self._fits(spliced, seen.grid, taken)
         return spliced
+
+    def _fits(self, line: Spliced, grid: Grid, taken: int) -> None:
+        """ValueError for the row to which most has to be done, if any is too long."""
+        context, slots = self.language.config.context, self.merge.slots(grid)
+        if line.vectors.shape[1] + taken <= context:
+            return
+        shown = (line.ids == self.mark) & line.valid
+        rows = zip((shown.sum(dim=1) // slots).tolist(), (line.valid & ~shown).sum(dim=1).tolist(), strict=True)
+        budgets = [Budget(context, tuple(grid), 1, self.merge, images, words, taken) for images, words in rows]
+        max((one for one in budgets if one.left < 0), key=lambda one: one.factor or math.inf).check()
 
     def loss(self, ids: Tensor, images: Tensor | Seen | None, valid: Tensor, learn: Tensor) -> Tensor:
         """The mean cross-entropy in nats of the answers' words alone. Arguments as in `splice`."""

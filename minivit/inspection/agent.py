@@ -289,9 +289,11 @@ def _valid(described: Described) -> Report | str:
 def _doubt(notes: _Notes, least: dict[str, float], claim: str) -> str:
     """Why one is not sure of a claim; "" where one is, or where it is not to be checked."""
     said = claims.probability(notes.confidence, claim)
-    if said >= least.get(claim, 0.0):
+    bar = least.get(claim, 0.0)
+    if said >= bar and bar < 1:
         return ""
-    return f"not sure of the {claim} {claims.words(notes.report, claim)}: {said:.2f} is below {least[claim]:.2f}"
+    below = f"{said:.2f} is below {bar:.2f}" if bar < 1 else "it never was sure enough"
+    return f"not sure of the {claim} {claims.words(notes.report, claim)}: {below}"
 
 
 def _cut(picture: Tensor, box: Box) -> Tensor:

@@ -71,6 +71,8 @@ def probability(confidence: dict[str, float], claim: str) -> float:
 def thresholds(sure: float | dict[str, float]) -> dict[str, float]:
     """One probability for all of CLAIMS, or some by name -> the least probability of each that is to be checked.
 
+    No claim reaches 1: that is for those which cannot be sure enough.
+
     Raises ValueError for a name that is no claim, and for a number that is no probability.
     """
     least = dict(sure) if isinstance(sure, dict) else dict.fromkeys(CLAIMS, sure)

@@ -60,7 +60,10 @@ class Grammar:
         self._root, self._open = schema, []  # the references that are being followed
         ends = [self._literal(text, 0) for text in choices]
         if schema is not None:
-            ends.append(self._value(schema, 0))
+            try:
+                ends.append(self._value(schema, 0))
+            except (AttributeError, TypeError) as error:
+                raise ValueError(f"this is no JSON schema, a part is of another type: {error}") from error
         if not ends:
             raise ValueError("a grammar is built of a schema, of choices, or of both")
         for end in ends:
@@ -154,7 +157,7 @@ class Grammar:
             return self._literal('"', self._pattern(schema, self._literal('"', at)))
         least, most = schema.get("minimum"), schema.get("maximum")
         if form == "number":
-            if (least, most) != (0, 1):
+            if (least, most) != (0, 1) or bool in map(type, (least, most)):
                 raise ValueError(f"a number is a fraction, with minimum 0 and maximum 1; got {least} and {most}")
             digit = frozenset(b"0123456789")
             below_one = self._bytes(digit, self._bytes(digit, self._literal("0.", at)))

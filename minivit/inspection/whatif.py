@@ -111,10 +111,7 @@ def threshold(sure: Sequence[float], right: Sequence[bool], wanted: float = 0.99
 
 
 def thresholds(sure: Sequence[dict[str, float]], right: Sequence[dict[str, bool]], wanted: float) -> dict[str, float]:
-    """Of each claim the lowest threshold at which the share `wanted` is right; 1 for claims that never reach it.
-
-    For a claim without a threshold is taken for true, and these are the ones to ask a person about.
-    """
+    """Of each claim the lowest threshold at which the share `wanted` is right; 1, which refuses all, if none is."""
     found = dict.fromkeys(CLAIMS, 1.0)
     for claim in CLAIMS:
         with suppress(ValueError):

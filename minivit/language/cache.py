@@ -52,10 +52,10 @@ class Cache:
         """All blocks have read `count` tokens more."""
         self.filled += count
 
-    def forget(self, start: int, gone: Tensor) -> None:
-        """(B, n) bool, True where a token from place `start` on is no real one: nobody reads it from now on."""
-        self.valid[:, start : start + gone.shape[1]] &= ~gone
-        self.padded |= bool(gone.any())
+    def forget_last(self, rows: Tensor) -> None:
+        """(B,) bool, True where the token read last is no real one: nobody reads it from now on."""
+        self.valid[:, self.filled - 1] &= ~rows
+        self.padded |= bool(rows.any())
 
 
 def may_read(

@@ -250,6 +250,8 @@ class Language(nn.Module):
         c = self.config
         if vectors.ndim != 3 or vectors.shape[-1] != c.width or vectors.shape[1] < 1:
             raise ValueError(f"expected vectors (B, T, {c.width}), T at least 1; got shape {tuple(vectors.shape)}")
+        if cache is not None and len(cache.keys) != c.depth:
+            raise ValueError(f"the cache is for {len(cache.keys)} blocks, and the model has {c.depth}: see `Cache.of`")
         read = 0 if cache is None else cache.filled
         room = c.context if cache is None else min(c.context, cache.length)
         if read + vectors.shape[1] > room:

@@ -70,32 +70,30 @@ def stream(
     _whole(limit, "the limit", "tokens")
     prompt, stops = _vectors(model, prompt), torch.tensor(sorted(stop), dtype=torch.int64, device=prompt.device)
     batch, count = prompt.shape[:2]
-    if valid is not None and not bool(valid[:, -1].all()):
+    if valid is not None and valid.shape == (batch, count) and not bool(valid[:, -1].all()):
         row = int((~valid[:, -1]).nonzero()[0, 0])
         raise ValueError(f"prompt {row} of {batch} ends in padding: pad on the left (see `left_padded`)")
-    cache = None if cache is False else _room(model, cache, batch, count, limit)
+    kept = isinstance(cache, Cache)  # somebody may go on with it
+    cache = _room(model, cache, batch, count, limit)
     step = _from_the_start(model, prompt, valid) if cache is None else stepping(model, cache)
     written = torch.empty(batch, limit, dtype=torch.int64, device=prompt.device)
     done = torch.zeros(batch, dtype=torch.bool, device=prompt.device)
     logits = model.head(model.read(prompt, valid, cache, asking=LAST)[:, -1])
-    began = 0 if cache is None else cache.filled
-    try:
-        for n in range(limit):
-            if allowed is not None:
-                logits = _held(logits, allowed(written[:, :n]), n)
-            chosen = choose(logits)
-            if len(stops):
-                chosen = torch.where(done, written[:, n - 1], chosen) if n else chosen
-                done |= torch.isin(chosen, stops)
-            written[:, n] = chosen
-            yield chosen
-            if len(stops) and bool(done.all()):
-                return
-            if n + 1 < limit:
-                logits = step(chosen)
-    finally:  # a row that stopped goes on only for company: its next turn must not read that
-        if cache is not None and bool(done.any()):
-            cache.forget(began, torch.isin(written[:, : cache.filled - began], stops).cumsum(dim=1) > 0)
+    for n in range(limit):
+        if allowed is not None:
+            logits = _held(logits, allowed(written[:, :n]), n, done)
+        chosen = choose(logits)
+        if len(stops):
+            chosen = torch.where(done, written[:, n - 1], chosen) if n else chosen
+            done |= torch.isin(chosen, stops)
+        written[:, n] = chosen
+        yield chosen
+        if len(stops) and bool(done.all()):
+            return
+        if n + 1 < limit:
+            logits = step(chosen)
+            if kept and bool(done.any()):  # a row that stopped goes on for company: its next turn must not read that
+                cache.forget_last(done)
 
 
 def generate(
@@ -127,8 +125,8 @@ def _vectors(model: Language, prompt: Tensor) -> Tensor:
     return vectors
 
 
-def _room(model: Language, cache: Cache | bool, batch: int, count: int, limit: int) -> Cache:
-    """The cache, with room for the prompt and all but the last of the new tokens, which nobody reads."""
+def _room(model: Language, cache: Cache | bool, batch: int, count: int, limit: int) -> Cache | None:
+    """The cache, with room for the prompt and all but the last of the new tokens, which nobody reads; None without."""
     read = cache.filled if isinstance(cache, Cache) else 0
     needed = read + count + limit - 1
     room = min(model.config.context, cache.length) if isinstance(cache, Cache) else model.config.context
@@ -138,6 +136,8 @@ def _room(model: Language, cache: Cache | bool, batch: int, count: int, limit: i
             f"than there is ({room}): write at most {max(0, room - read - count + 1)}, shorten the prompt, or take "
             f"fewer slots an image (see `bridge.Budget`)"
         )
+    if cache is False:
+        return None
     return cache if isinstance(cache, Cache) else Cache.of(model, batch, needed)
 
 
@@ -153,13 +153,14 @@ def _from_the_start(model: Language, vectors: Tensor, valid: Tensor | None) -> S
     return step
 
 
-def _held(logits: Tensor, allowed: Tensor, n: int) -> Tensor:
-    """Logits with -inf where nothing may follow; ValueError where nothing at all may."""
+def _held(logits: Tensor, allowed: Tensor, n: int, done: Tensor) -> Tensor:
+    """Logits with -inf where nothing may follow; ValueError where nothing at all may, in a row that is not done."""
     if allowed.dtype != torch.bool or allowed.shape != logits.shape:
         raise ValueError(
             f"allowed gives (B, V) = {tuple(logits.shape)} of True and False; got {allowed.dtype} of shape "
             f"{tuple(allowed.shape)}"
         )
+    allowed = allowed | done[:, None]
     stuck = ~allowed.any(dim=1)
     if bool(stuck.any()):
         raise ValueError(f"no token may follow the {n} written in row {int(stuck.nonzero()[0, 0])}: allow a stop token")
