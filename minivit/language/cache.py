@@ -5,6 +5,8 @@ Legend: B texts, T new tokens, S tokens with the new ones, L tokens that there i
 Room is made once, at the start. A cache that grows by `torch.cat` copies everything that it holds at every token.
 """
 
+from copy import copy
+
 import torch
 from torch import Tensor
 
@@ -47,6 +49,16 @@ class Cache:
         values.narrow(2, self.filled, count).copy_(v)
         end = self.filled + count
         return keys.narrow(2, 0, end), values.narrow(2, 0, end)
+
+    def split(self, texts: int) -> list["Cache"]:
+        """Caches for so many of the texts each, in the same memory. Once all are read, `advance` tells the whole."""
+        parts = []
+        for row in range(0, len(self.valid), texts):
+            part, rows = copy(self), slice(row, row + texts)
+            part.valid = self.valid[rows]
+            part.keys, part.values = [t[rows] for t in self.keys], [t[rows] for t in self.values]
+            parts.append(part)
+        return parts
 
     def advance(self, count: int) -> None:
         """All blocks have read `count` tokens more."""

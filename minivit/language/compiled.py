@@ -8,7 +8,7 @@ another order; a test holds them equal. Several texts are served better by torch
 for all of them.
 """
 
-from typing import NamedTuple
+from math import log
 
 import numpy as np
 import torch
@@ -27,34 +27,41 @@ __all__ = ["compiled_step"]
 
 # sums may be taken in any order, so that many of their terms are added at a time
 compiled = njit(fastmath={"reassoc", "contract", "arcp", "nsz"}, error_model="numpy")
-
-
-class Weights(NamedTuple):
-    """A block's, as arrays that share their memory with the model's."""
-
-    norm1: np.ndarray  # (D,)
-    qkv: np.ndarray  # ((heads + 2 kv_heads) head_dim, D)
-    out: np.ndarray  # (D, D)
-    norm2: np.ndarray  # (D,)
-    gate_up: np.ndarray  # (2 hidden, D)
-    down: np.ndarray  # (D, hidden)
+LN2 = log(2)
 
 
 @compiled
-def token(x, at, real, cos, sin, blocks, keys, values, norm, head, eps):
-    """The token at `at` reads what is `real` (S,): (D,) -> (V,). Its keys and values join those that are kept."""
+def tokens(asked, table, valid, cos, sin, blocks, keys, values, norm, head, eps, room):
+    """Token after token: whatever is `asked` when the next is wanted, an id, where it stands, and its place -> (V,).
+
+    A generator, since so many arrays are handed over once and not at every token.
+    """
+    while True:
+        at, place = asked[1], asked[2]
+        x, real = table[asked[0]].copy(), valid[: at + 1]
+        yield token(x, at, real, cos[place], sin[place], blocks, keys, values, norm, head, eps, room)
+
+
+@compiled
+def token(x, at, real, cos, sin, blocks, keys, values, norm, head, eps, room):
+    """The token at `at` reads what is `real` (S,): (D,) -> (V,). Its keys and values join those that are kept.
+
+    `room` is where sums are written, block after block: asking for memory at each takes as long as many of them.
+    """
+    row, parts, found, both, shares, powers = room
     for n in range(len(blocks)):
-        block = blocks[n]
-        parts = product(block.qkv, normed(x, block.norm1, eps))
-        x = x + product(block.out, attended(parts, at, real, cos, sin, keys[n], values[n]))
-        x = x + product(block.down, gated(product(block.gate_up, normed(x, block.norm2, eps))))
-    return product(head, normed(x, norm, eps))
+        norm1, qkv, out, norm2, gate_up, down = blocks[n]
+        product(qkv, normed(x, norm1, eps, row), parts)
+        attended(parts, at, real, cos, sin, keys[n], values[n], found, shares[: at + 1], powers)
+        x += product(out, found, row)
+        product(gate_up, normed(x, norm2, eps, row), both)
+        x += product(down, gated(both, powers), row)
+    return product(head, normed(x, norm, eps, row), np.empty(len(head), x.dtype))
 
 
 @compiled
-def product(weight, x):
-    """(rows, columns) by (columns,) -> (rows,)."""
-    out = np.empty(len(weight), x.dtype)
+def product(weight, x, out):
+    """(rows, columns) by (columns,) -> out (rows,)."""
     for row in range(len(weight)):
         total = x.dtype.type(0)
         for i in range(len(x)):
@@ -64,34 +71,39 @@ def product(weight, x):
 
 
 @compiled
-def normed(x, weight, eps):
-    """(D,) -> (D,): `rms_norm`."""
+def normed(x, weight, eps, out):
+    """(D,) -> out (D,): `rms_norm`."""
     total = x.dtype.type(0)
     for value in x:
         total += value * value
-    return x / np.sqrt(total / x.dtype.type(len(x)) + eps) * weight
+    out[:] = x * (1 / np.sqrt(total / x.dtype.type(len(x)) + eps)) * weight
+    return out
 
 
 @compiled
-def gated(both):
-    """(2 hidden,) -> (hidden,): silu of the one half, times the other."""
+def gated(both, powers):
+    """(2 hidden,) -> (hidden,), written over the first half: silu of it, times the second."""
     gate, up = both[: len(both) // 2], both[len(both) // 2 :]
-    return gate / (1 + np.exp(-gate)) * up
+    up *= gate
+    exponential(gate, -1, powers)
+    for i in range(len(gate)):
+        gate[i] = up[i] / (1 + gate[i])
+    return gate
 
 
 @compiled
-def attended(parts, at, real, cos, sin, keys, values):
-    """Queries, keys and values of all heads in a row -> (D,), what the heads found in the places up to `at`."""
+def attended(parts, at, real, cos, sin, keys, values, out, shares, powers):
+    """Queries, keys and values of all heads in a row -> out (D,), what the heads found in the places up to `at`."""
     kv_heads, _, head_dim = keys.shape
-    rows = parts.reshape(-1, head_dim)
-    heads = len(rows) - 2 * kv_heads
+    rows, found = parts.reshape(-1, head_dim), out.reshape(-1, head_dim)
+    heads = len(found)
     turn(rows[: heads + kv_heads], cos, sin)
     keys[:, at], values[:, at] = rows[heads : heads + kv_heads], rows[heads + kv_heads :]
-    found = np.empty((heads, head_dim), parts.dtype)
     for h in range(heads):
         kv = h // (heads // kv_heads)
-        attend(rows[h], keys[kv, : at + 1], values[kv, : at + 1], real, found[h])
-    return found.ravel()
+        scored(rows[h], keys[kv], real, shares)
+        softmax(shares, powers)
+        mixed(shares, values[kv], found[h])
 
 
 @compiled
@@ -105,15 +117,64 @@ def turn(rows, cos, sin):
 
 
 @compiled
-def attend(q, keys, values, real, out):
-    """(head_dim,), twice (S, head_dim), (S,): softmax(q k / sqrt(head_dim)) v is written to out (head_dim,)."""
-    scores = np.where(real, product(keys, q) * q.dtype.type(len(q) ** -0.5), q.dtype.type(-np.inf))
-    shares = np.exp(scores - scores.max())
-    shares /= shares.sum()
+def scored(q, keys, real, out):
+    """(head_dim,), (L, head_dim), (S,) -> out (S,): q k / sqrt(head_dim), -inf where nothing is real.
+
+    A head's rows are short, and adding up the lanes of a register takes longer than such a product: four at a time.
+    """
+    number, four = q.dtype.type, len(out) // 4 * 4
+    scale = number(len(q) ** -0.5)
+    for s in range(0, four, 4):
+        a, b, c, d = number(0), number(0), number(0), number(0)
+        for i in range(len(q)):
+            a, b = a + keys[s, i] * q[i], b + keys[s + 1, i] * q[i]
+            c, d = c + keys[s + 2, i] * q[i], d + keys[s + 3, i] * q[i]
+        out[s], out[s + 1], out[s + 2], out[s + 3] = a, b, c, d
+    product(keys[four : len(out)], q, out[four:])
+    for s in range(len(out)):
+        out[s] = scale * out[s] if real[s] else number(-np.inf)
+
+
+@compiled
+def softmax(x, powers):
+    """(S,), where it is."""
+    x -= x.max()
+    exponential(x, 1, powers)
+    x /= x.sum()
+
+
+@compiled
+def mixed(shares, values, out):
+    """(S,), (L, head_dim) -> out (head_dim,): sum of shares times values."""
+    four = len(shares) // 4 * 4
     out[:] = 0
-    for s in range(len(values)):
+    for s in range(0, four, 4):
+        a, b, c, d = shares[s], shares[s + 1], shares[s + 2], shares[s + 3]
+        for i in range(len(out)):
+            out[i] += a * values[s, i] + b * values[s + 1, i] + c * values[s + 2, i] + d * values[s + 3, i]
+    for s in range(four, len(shares)):
         for i in range(len(out)):
             out[i] += shares[s] * values[s, i]
+
+
+@compiled
+def exponential(x, sign, powers):
+    """e^(sign x), where it is: 2^n e^r with whole n and |r| at most half of ln 2, for many numbers at a time.
+
+    A library's call takes them one by one. Beyond what a number can hold the result stays at the last that it can.
+    """
+    number = x.dtype.type
+    mantissa, bias, most = (23, 127, 87) if x.itemsize == 4 else (52, 1023, 708)
+    for i in range(len(x)):
+        value = min(max(number(sign) * x[i], number(-most)), number(most))
+        n = np.rint(value * number(1 / LN2))
+        r = value - n * number(LN2)
+        square = r * r
+        even = number(665280) + square * (number(75600) + square * (number(840) + square))
+        odd = r * (number(332640) + square * (number(10080) + square * number(42)))
+        x[i] = (even + odd) / (even - odd)  # Pade's fraction of order 6
+        powers[i] = (np.int64(n) + bias) << mantissa  # the bits of 2^n
+    x *= powers[: len(x)].view(x.dtype)
 
 
 def compiled_step(model: Language, cache: Cache) -> Step:
@@ -140,23 +201,32 @@ def compiled_step(model: Language, cache: Cache) -> Step:
     keys, values = (tuple(_array(t[0]) for t in kept) for kept in (cache.keys, cache.values))
     rows, norm, head = map(_array, (table, model.norm.weight, model.head.weight))
     cos, sin = (_array(t.to(table.dtype)) for t in cache.turns)
-    eps, valid = rows.dtype.type(model.config.eps), _array(cache.valid[0])
+    eps, valid, room = rows.dtype.type(model.config.eps), _array(cache.valid[0]), _room(model, cache)
+    asked = np.zeros(3, np.int64)
+    told = tokens(asked, rows, valid, cos, sin, blocks, keys, values, norm, head, eps, room)
 
     def step(ids: Tensor) -> Tensor:
         at = cache.filled
-        real = valid[: at + 1]
-        place = int(real.sum()) - 1 if cache.padded else at
-        logits = token(rows[int(ids)], at, real, cos[place], sin[place], blocks, keys, values, norm, head, eps)
+        asked[:] = int(ids), at, int(valid[: at + 1].sum()) - 1 if cache.padded else at
+        logits = torch.from_numpy(next(told)[None])
         cache.advance(1)
-        return torch.from_numpy(logits)[None]
+        return logits
 
     return step
 
 
-def _weights(block: CausalBlock) -> Weights:
+def _weights(block: CausalBlock) -> tuple[np.ndarray, ...]:
+    """(D,), ((heads + 2 kv_heads) head_dim, D), (D, D), (D,), (2 hidden, D), (D, hidden): the model's own memory."""
     attention, mlp = block.attention, block.mlp
     parts = block.norm1, attention.qkv, attention.out, block.norm2, mlp.gate_up, mlp.down
-    return Weights(*(_array(part.weight) for part in parts))
+    return tuple(_array(part.weight) for part in parts)
+
+
+def _room(model: Language, cache: Cache) -> tuple[np.ndarray, ...]:
+    """For D, (heads + 2 kv_heads) head_dim, D, 2 hidden and L numbers, then for whole ones, as wide as those."""
+    c, dtype = model.config, _array(model.norm.weight).dtype
+    counts = c.width, (c.heads + 2 * c.kv_heads) * c.head_dim, c.width, 2 * c.hidden, cache.length
+    return *(np.empty(n, dtype) for n in counts), np.empty(max(c.hidden, cache.length), f"i{dtype.itemsize}")
 
 
 def _array(t: Tensor) -> np.ndarray:

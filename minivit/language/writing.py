@@ -12,10 +12,11 @@ from torch import Tensor
 from minivit.language.cache import Cache
 from minivit.language.model import Language
 from minivit.language.sampling import greedy
-from minivit.language.stepping import Step, Stepping, stepping
+from minivit.language.stepping import Step, Stepping, is_own, stepping
 from minivit.patches import _whole
 
 Choice = Callable[[Tensor], Tensor]  # (B, V) logits -> (B,) ids
+PART = 2_560  # bytes that a CPU's part of a batch has for one number of each of its tokens: 640 tokens in float32
 LAST = slice(-1, None)  # of the tokens, the one that the next is written after
 Allowed = Callable[[Tensor], Tensor]  # (B, n) ids written so far -> (B, V) bool, True where a token may follow
 
@@ -78,15 +79,16 @@ def stream(
     step = _from_the_start(model, prompt, valid) if cache is None else stepping(model, cache)
     written = torch.empty(batch, limit, dtype=torch.int64, device=prompt.device)
     done = torch.zeros(batch, dtype=torch.bool, device=prompt.device)
-    logits = model.head(model.read(prompt, valid, cache, asking=LAST)[:, -1])
+    logits, chosen = model.head(_last(model, prompt, valid, cache)), None
     for n in range(limit):
         if allowed is not None:
             logits = _held(logits, allowed(written[:, :n]), n, done)
-        chosen = choose(logits)
+        before, chosen = chosen, choose(logits)
         if len(stops):
-            chosen = torch.where(done, written[:, n - 1], chosen) if n else chosen
+            chosen = torch.where(done, before, chosen) if n else chosen
             done |= torch.isin(chosen, stops)
-        written[:, n] = chosen
+        if allowed is not None:
+            written[:, n] = chosen
         yield chosen
         if len(stops) and bool(done.all()):
             return
@@ -139,6 +141,28 @@ def _room(model: Language, cache: Cache | bool, batch: int, count: int, limit: i
     if cache is False:
         return None
     return cache if isinstance(cache, Cache) else Cache.of(model, batch, needed)
+
+
+def _last(model: Language, prompt: Tensor, valid: Tensor | None, cache: Cache | None) -> Tensor:
+    """(B, T, D) -> (B, D): what `read` makes of the last tokens. A CPU reads a large batch in parts.
+
+    What lies between two of their sums then stays in the processor's own memory, and little of the other is asked for.
+    """
+    batch, count = prompt.shape[:2]
+    texts = max(1, PART // (count * prompt.element_size()))
+    small = batch <= texts or prompt.device.type != "cpu"
+    if small or cache is None or len(cache.valid) != batch or not is_own(model):
+        return model.read(prompt, valid, cache, asking=LAST)[:, -1]
+    model._check(prompt, valid, cache)
+    parts = cache.split(texts)
+    marks = [None] * len(parts) if valid is None else valid.split(texts)
+    told = [
+        model.read(vectors, real, part, asking=LAST)[:, -1]
+        for vectors, real, part in zip(prompt.split(texts), marks, parts, strict=True)
+    ]
+    cache.padded = any(part.padded for part in parts)
+    cache.advance(count)
+    return torch.cat(told)
 
 
 def _from_the_start(model: Language, vectors: Tensor, valid: Tensor | None) -> Step:
