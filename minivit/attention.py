@@ -43,7 +43,7 @@ def attend_fast(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> 
     if mask is not None:
         _readable(mask, (*q.shape[:-1], k.shape[-2]))
         mask = mask.flatten(0, -2) if mask.ndim > 2 and mask.shape[:-2].numel() == 1 else mask  # one for all
-    if _products_are_quicker(q, k, v) and (mask is None or (mask.ndim == 2 and mask.any(dim=-1).all())):
+    if products_are_quicker(q, k, v) and (mask is None or (mask.ndim == 2 and mask.any(dim=-1).all())):
         batch = q.shape[:-2]
         q, k, v = (t.flatten(0, -3) for t in (q, k, v))  # (B heads, N or M, head_dim)
         # one call for product, scale and mask costs no second pass over the scores; beta=0: there is nothing to add
@@ -54,7 +54,7 @@ def attend_fast(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> 
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
 
 
-def _products_are_quicker(q: Tensor, k: Tensor, v: Tensor) -> bool:
+def products_are_quicker(q: Tensor, k: Tensor, v: Tensor) -> bool:
     """Whether two plain matrix products beat the fused kernel, as they do in some cases on a CPU.
 
     The fused kernel saves the memory of the weights, which a few hundred tokens can spare, by working through small

@@ -73,7 +73,7 @@ class Cache:
 def may_read(
     shape: tuple[int, int], valid: Tensor | None, cache: Cache | None, device: torch.device
 ) -> tuple[Tensor | slice, Tensor | None]:
-    """(B, T) new tokens -> their places, and what they may read, (1 or B, 1, T, S); None: everything.
+    """(B, T) new tokens -> their places, and what they may read, (1 or B, 1, T, S); None: whatever order allows.
 
     Places are (B, T) where there is padding; else the same for all texts, a slice for a cache's table, or (T,).
 
@@ -91,7 +91,7 @@ def may_read(
     before = torch.ones(count, read + count, dtype=torch.bool, device=device).tril(read) if count > 1 else None
     if not padded:
         places = torch.arange(count, device=device) if cache is None else slice(read, read + count)
-        return places, None if before is None else before[None, None]
+        return places, before[None, None] if count > 1 and read else None
     real = valid if cache is None else cache.valid[:, : read + count]
     places = (real.cumsum(dim=1) - 1).clamp(min=0)[:, read:]
     real = real[:, None, None, :]

@@ -73,10 +73,13 @@ def product(weight, x, out):
 @compiled
 def normed(x, weight, eps, out):
     """(D,) -> out (D,): `rms_norm`."""
-    total = x.dtype.type(0)
+    number = x.dtype.type
+    total = number(0)
     for value in x:
         total += value * value
-    out[:] = x * (1 / np.sqrt(total / x.dtype.type(len(x)) + eps)) * weight
+    scale = number(1) / np.sqrt(total / number(len(x)) + eps)
+    for i in range(len(x)):
+        out[i] = scale * x[i] * weight[i]
     return out
 
 
@@ -87,7 +90,7 @@ def gated(both, powers):
     up *= gate
     exponential(gate, -1, powers)
     for i in range(len(gate)):
-        gate[i] = up[i] / (1 + gate[i])
+        gate[i] = up[i] / (gate.dtype.type(1) + gate[i])
     return gate
 
 
@@ -123,7 +126,7 @@ def scored(q, keys, real, out):
     A head's rows are short, and adding up the lanes of a register takes longer than such a product: four at a time.
     """
     number, four = q.dtype.type, len(out) // 4 * 4
-    scale = number(len(q) ** -0.5)
+    scale = number(1) / np.sqrt(number(len(q)))
     for s in range(0, four, 4):
         a, b, c, d = number(0), number(0), number(0), number(0)
         for i in range(len(q)):

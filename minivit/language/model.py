@@ -19,14 +19,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from minivit.attention import attend_fast
+from minivit.attention import attend_fast, causal, products_are_quicker
 from minivit.language.cache import Cache, may_read
 from minivit.language.rotary import Turn, rotary
 from minivit.patches import _tensor, _whole
 
 Keep = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 After = Callable[[int, Tensor], Tensor]
-ALL = slice(None)  # of the tokens
+ALL, LAST = slice(None), slice(-1, None)  # of the tokens
 
 
 @dataclass(frozen=True)
@@ -117,9 +117,14 @@ class CausalAttention(nn.Module):
     def forward(
         self, x: Tensor, turn: Turn, mask: Tensor | None = None, keep: Keep | None = None, asking: slice = ALL
     ) -> Tensor:
-        """(B, T, D) -> (B, asking, D). `keep` takes the new keys and values and gives back all S of them."""
+        """(B, T, D) -> (B, asking, D). `keep` takes the new keys and values and gives back all S of them.
+
+        Without a mask order alone hides: a token reads itself and what came before it.
+        """
         q, k, v = self.queries_keys_values(x, turn)
         k, v = (k, v) if keep is None else keep(k, v)
+        if mask is None and asking not in (ALL, LAST):
+            mask = causal(x.shape[1], x.device)[None, None]
         mask = mask if mask is None else mask[:, :, asking]
         return self.out(self.grouped(q[:, :, asking], k, v, mask).transpose(1, 2).flatten(2))
 
@@ -130,13 +135,18 @@ class CausalAttention(nn.Module):
         q, k = turn(asking).split_with_sizes((self.heads, self.kv_heads), dim=1)
         return q, k, v
 
-    def grouped(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+    def grouped(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
         """(B, heads, T, head_dim), twice (B, kv_heads, S, head_dim), (1 or B, 1, T, S) -> (B, heads, T, head_dim).
 
         The queries of a group stand below each other as rows of one product, so keys and values are never copied.
+        Without a mask order alone hides; all S tokens are new then, or one asks and may read them all.
         """
         groups, count = self.heads // self.kv_heads, q.shape[2]
         attend = attend_fast if count > 1 else attend_one
+        if mask is None and count > 1:
+            if groups == 1 and count == k.shape[2] and not products_are_quicker(q, k, v):
+                return F.scaled_dot_product_attention(q, k, v, is_causal=True)  # half of the work, and no table
+            mask = causal(count, q.device)[None, None]
         if groups == 1:
             return attend(q, k, v, mask)
         rows = q.reshape(len(q), self.kv_heads, groups * count, self.head_dim)
@@ -209,11 +219,13 @@ class Language(nn.Module):
         c = self.config
         if _tensor(ids, "ids").ndim != 2 or ids.dtype not in (torch.int64, torch.int32):
             raise ValueError(f"ids are (B, T) whole numbers, int64; got {ids.dtype} of shape {tuple(ids.shape)}")
-        if ids.numel() and not ids.is_meta and not 0 <= ids.min() <= ids.max() < c.vocabulary:
-            raise ValueError(
-                f"the vocabulary has ids 0 to {c.vocabulary - 1}; got {ids.min()} to {ids.max()}: take the model's own "
-                f"tokenizer, and replace marks of images by their vectors first (see `bridge.splice`)"
-            )
+        if ids.numel() and not ids.is_meta:
+            least, most = map(int, ids.aminmax())
+            if least < 0 or most >= c.vocabulary:
+                raise ValueError(
+                    f"the vocabulary has ids 0 to {c.vocabulary - 1}; got {least} to {most}: take the model's own "
+                    f"tokenizer, and replace marks of images by their vectors first (see `bridge.splice`)"
+                )
         return self.table(ids)
 
     def read(
@@ -227,7 +239,7 @@ class Language(nn.Module):
         """(B, T, D) -> (B, asking, D): what the blocks make of the vectors, normed; `head` makes logits of it.
 
         `asking` says of which tokens one wants to know. In the last block nobody reads the others any more, so they
-        pass it as keys and values alone: who writes after a prompt asks for `slice(-1, None)`.
+        pass it as keys and values alone: who writes after a prompt asks for `LAST`, which is `slice(-1, None)`.
 
         Places are counted over real tokens, so padding on the left, or between turns, moves nothing. `after`, called
         with a block's number and the stream behind it, gives the stream for the next one. Raises ValueError for vectors

@@ -11,7 +11,7 @@ different weights with the same answer.
 import torch
 from torch import Tensor
 
-from minivit.attention import Attended, attend
+from minivit.attention import Attended, attend, causal
 from minivit.language.cache import may_read
 from minivit.language.model import CausalAttention, Language
 from minivit.language.rotary import Turn, rotary
@@ -41,6 +41,7 @@ def readings(model: Language, vectors: Tensor, valid: Tensor | None = None) -> t
 
 def attended(attention: CausalAttention, x: Tensor, turn: Turn, mask: Tensor | None = None) -> Attended:
     """(B, T, D) -> the output of `attention`, (B, T, D), by the plain form, and the weights (B, heads, T, T)."""
+    mask = causal(x.shape[1], x.device) if mask is None else mask
     q, k, v = attention.queries_keys_values(x, turn)
     groups = attention.heads // attention.kv_heads
     output, weights = attend(q, *(t.repeat_interleave(groups, dim=1) for t in (k, v)), mask)

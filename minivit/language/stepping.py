@@ -31,12 +31,14 @@ def stepping(model: Language, cache: Cache) -> Step:
 
 def is_own(model: nn.Module) -> bool:
     """Whether it is a `Language` of whose parts none was exchanged, and to which nobody listens."""
-    return isinstance(model, Language) and all(map(_is_own, model.modules()))
-
-
-def _is_own(part: nn.Module) -> bool:
-    listened = part._forward_hooks or part._forward_pre_hooks
-    return type(part) in OWN and not listened and not (type(part) is nn.Linear and part.bias is not None)
+    parts = [model]
+    for part in parts:  # the list grows under way
+        if type(part) not in OWN or part._forward_hooks or part._forward_pre_hooks:
+            return False
+        if type(part) is nn.Linear and part.bias is not None:
+            return False
+        parts.extend(part._modules.values())
+    return type(model) is Language
 
 
 def plain_step(model: Language, cache: Cache) -> Step:
@@ -50,19 +52,17 @@ def fast_step(model: Language, cache: Cache) -> Step:
     wide = torch.promote_types(table.dtype, torch.float32)
     least = torch.tensor((c.width * c.eps) ** 0.5, dtype=wide, device=table.device)
 
-    def scale(norm: RMSNorm) -> Tensor:
-        return norm.weight.to(wide) * c.width**0.5
-
     def normed(x: Tensor, scale: Tensor) -> Tensor:
         # x sqrt(D) / sqrt(|x|^2 + D eps), whose root is a hypotenuse: three sums instead of six
         length = torch.hypot(torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=wide), least)
         return (x / length * scale).to(x.dtype)
 
-    last = scale(model.norm)
+    norms = [norm.weight for block in model.blocks for norm in (block.norm1, block.norm2)] + [model.norm.weight]
+    *scales, last = (torch.stack(norms).to(wide) * c.width**0.5).unbind()
     blocks = [
-        (scale(block.norm1), block.attention, block.attention.qkv.weight, block.attention.out.weight.T,
-         scale(block.norm2), block.mlp.gate_up.weight, block.mlp.down.weight.T)
-        for block in model.blocks
+        (scale1, block.attention, block.attention.qkv.weight, block.attention.out.weight.T,
+         scale2, block.mlp.gate_up.weight, block.mlp.down.weight.T)
+        for block, scale1, scale2 in zip(model.blocks, scales[::2], scales[1::2], strict=True)
     ]  # fmt: skip
 
     def step(ids: Tensor) -> Tensor:

@@ -10,14 +10,13 @@ import torch
 from torch import Tensor
 
 from minivit.language.cache import Cache
-from minivit.language.model import Language
+from minivit.language.model import LAST, Language
 from minivit.language.sampling import greedy
-from minivit.language.stepping import Step, Stepping, is_own, stepping
+from minivit.language.stepping import Step, Stepping, stepping
 from minivit.patches import _whole
 
 Choice = Callable[[Tensor], Tensor]  # (B, V) logits -> (B,) ids
 PART = 2_560  # bytes that a CPU's part of a batch has for one number of each of its tokens: 640 tokens in float32
-LAST = slice(-1, None)  # of the tokens, the one that the next is written after
 Allowed = Callable[[Tensor], Tensor]  # (B, n) ids written so far -> (B, V) bool, True where a token may follow
 
 
@@ -68,34 +67,7 @@ def stream(
     written last in each row. `stepping` makes the step from token to token (see `compiled.compiled_step` for a quicker
     one). Raises ValueError where prompt and limit do not fit the context, saying by how much.
     """
-    _whole(limit, "the limit", "tokens")
-    prompt, stops = _vectors(model, prompt), torch.tensor(sorted(stop), dtype=torch.int64, device=prompt.device)
-    batch, count = prompt.shape[:2]
-    if valid is not None and valid.shape == (batch, count) and not bool(valid[:, -1].all()):
-        row = int((~valid[:, -1]).nonzero()[0, 0])
-        raise ValueError(f"prompt {row} of {batch} ends in padding: pad on the left (see `left_padded`)")
-    kept = isinstance(cache, Cache)  # somebody may go on with it
-    cache = _room(model, cache, batch, count, limit)
-    step = _from_the_start(model, prompt, valid) if cache is None else stepping(model, cache)
-    written = torch.empty(batch, limit, dtype=torch.int64, device=prompt.device)
-    done = torch.zeros(batch, dtype=torch.bool, device=prompt.device)
-    logits, chosen = model.head(_last(model, prompt, valid, cache)), None
-    for n in range(limit):
-        if allowed is not None:
-            logits = _held(logits, allowed(written[:, :n]), n, done)
-        before, chosen = chosen, choose(logits)
-        if len(stops):
-            chosen = torch.where(done, before, chosen) if n else chosen
-            done |= torch.isin(chosen, stops)
-        if allowed is not None:
-            written[:, n] = chosen
-        yield chosen
-        if len(stops) and bool(done.all()):
-            return
-        if n + 1 < limit:
-            logits = step(chosen)
-            if kept and bool(done.any()):  # a row that stopped goes on for company: its next turn must not read that
-                cache.forget_last(done)
+    yield from _stream(model, prompt, limit, tuple(stop), valid, choose, allowed, cache, stepping)
 
 
 def generate(
@@ -112,12 +84,46 @@ def generate(
 ) -> Written:
     """All that `stream` writes, (B, T) or (B, T, D) -> `Written`. Arguments and errors are those of `stream`."""
     stop = tuple(stop)
-    told = stream(model, prompt, limit=limit, stop=stop, valid=valid, choose=choose, allowed=allowed, cache=cache,
-                  stepping=stepping)  # fmt: skip
-    ids = torch.stack(list(told), dim=1)
+    with torch.inference_mode():  # once, and not at every token as a stream that others run must
+        told = list(_stream(model, prompt, limit, stop, valid, choose, allowed, cache, stepping))
+    ids = torch.stack(told, dim=1)
     ended = torch.isin(ids, torch.tensor(stop, dtype=torch.int64, device=ids.device))
     lengths = torch.where(ended.any(dim=1), ended.int().argmax(dim=1), ids.shape[1])
     return Written(ids, lengths, ended.any(dim=1))
+
+
+def _stream(
+    model: Language, prompt: Tensor, limit: int, stop: tuple[int, ...], valid: Tensor | None, choose: Choice,
+    allowed: Allowed | None, cache: Cache | bool, stepping: Stepping,
+) -> Iterator[Tensor]:  # fmt: skip
+    _whole(limit, "the limit", "tokens")
+    prompt, stops = _vectors(model, prompt), torch.tensor(sorted(stop), dtype=torch.int64, device=prompt.device)
+    batch, count = prompt.shape[:2]
+    if valid is not None and valid.shape == (batch, count) and not bool(valid[:, -1].all()):
+        row = int((~valid[:, -1]).nonzero()[0, 0])
+        raise ValueError(f"prompt {row} of {batch} ends in padding: pad on the left (see `left_padded`)")
+    kept = isinstance(cache, Cache)  # somebody may go on with it
+    cache = _room(model, cache, batch, count, limit)
+    step = _from_the_start(model, prompt, valid) if cache is None else stepping(model, cache)
+    written = torch.empty(batch, limit, dtype=torch.int64, device=prompt.device)
+    done = torch.zeros(batch, dtype=torch.bool, device=prompt.device)
+    logits, chosen = model.head(_last(model, prompt, valid, cache)), None
+    for n in range(limit):
+        if allowed is not None:
+            logits = _held(logits, allowed(written[:, :n]), n, done)
+        before, chosen = chosen, choose(logits)
+        if stop:
+            chosen = torch.where(done, before, chosen) if n else chosen
+            done |= torch.isin(chosen, stops)
+        if allowed is not None:
+            written[:, n] = chosen
+        yield chosen
+        if stop and bool(done.all()):
+            return
+        if n + 1 < limit:
+            logits = step(chosen)
+            if kept and bool(done.any()):  # a row that stopped goes on for company: its next turn must not read that
+                cache.forget_last(done)
 
 
 def _vectors(model: Language, prompt: Tensor) -> Tensor:
@@ -144,16 +150,16 @@ def _room(model: Language, cache: Cache | bool, batch: int, count: int, limit: i
 
 
 def _last(model: Language, prompt: Tensor, valid: Tensor | None, cache: Cache | None) -> Tensor:
-    """(B, T, D) -> (B, D): what `read` makes of the last tokens. A CPU reads a large batch in parts.
+    """(B, T, D) -> (B, D), what is read of the last tokens. A CPU reads a large batch in parts.
 
     What lies between two of their sums then stays in the processor's own memory, and little of the other is asked for.
     """
     batch, count = prompt.shape[:2]
     texts = max(1, PART // (count * prompt.element_size()))
-    small = batch <= texts or prompt.device.type != "cpu"
-    if small or cache is None or len(cache.valid) != batch or not is_own(model):
+    large = batch > texts and prompt.device.type == "cpu"
+    own = type(model) is Language and cache is not None  # another model may have to know which text is which
+    if not large or not own or {len(t) for t in (cache.valid, valid) if t is not None} != {batch}:
         return model.read(prompt, valid, cache, asking=LAST)[:, -1]
-    model._check(prompt, valid, cache)
     parts = cache.split(texts)
     marks = [None] * len(parts) if valid is None else valid.split(texts)
     told = [
