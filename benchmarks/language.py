@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from benchmarks import language_peers
+from benchmarks.language_peers import Write
 from benchmarks.language_table import PEERS, PROMPT, language_table, row
 from benchmarks.rounds import RUNS, Contender, about, chosen, known, measured, threads, write
 from minivit.language import Cache, Language, LanguageConfig, generate
@@ -85,14 +86,18 @@ class Writers:
         self.ours = build(config, dtype)
         self.theirs = language_peers.llama(self.ours)
 
+    def writer(self, one: Contender) -> Write:
+        """Its switches are set; what comes back writes."""
+        if one.name in PEERS:
+            self.theirs.set_attn_implementation("eager" if one.explicit else "sdpa")
+            return getattr(language_peers, one.name)(self.theirs, one.static)
+        step = compiled_step if one.compiled else stepping
+        return lambda ids, new: generate(self.ours, ids, limit=1 if one.name == PROMPT else new, stepping=step).ids
+
     def __call__(self, one: Contender, ids: Tensor, new: int) -> Tensor:
         """(B, T) -> (B, new)."""
-        self.theirs.set_attn_implementation("eager" if one.explicit else "sdpa")
         with threads(1 if one.alone else torch.get_num_threads()):
-            if one.name in PEERS:
-                return getattr(language_peers, one.name)(self.theirs, one.static)(ids, new)
-            step = compiled_step if one.compiled else stepping
-            return generate(self.ours, ids, limit=1 if one.name == PROMPT else new, stepping=step).ids
+            return self.writer(one)(ids, new)
 
 
 def alike(writers: Writers, running: list[Contender], ids: Tensor, new: int) -> None:
@@ -129,9 +134,11 @@ def measure(cell: Cell) -> dict:
     alike(writers, running, ids, new)
 
     def turn(one: Contender) -> float:
-        start = time.perf_counter()
-        writers(one, ids, new)
-        return time.perf_counter() - start
+        with threads(1 if one.alone else torch.get_num_threads()):
+            write = writers.writer(one)
+            start = time.perf_counter()
+            write(ids, new)
+            return time.perf_counter() - start
 
     return {**cell._asdict(), "read": read, "new": new, "seconds": measured(running, turn, SECONDS, LONG)}
 

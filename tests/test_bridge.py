@@ -23,7 +23,7 @@ from minivit.bridge import (
     splice,
     two_layer_projector,
 )
-from minivit.language import Cache, Language, LanguageConfig, Sampler, generate
+from minivit.language import Cache, Language, LanguageConfig, Sampler, generate, writing
 from minivit.patches import Grid
 from minivit.vit import ViT, ViTConfig
 
@@ -355,6 +355,17 @@ def test_it_looks_at_every_token_and_takes_no_room():
     a, b = (model.at(picture)(turn) for picture in (one, other))
     assert not torch.allclose(a, b, atol=1e-3)
     assert torch.equal(generate(model.at(one), ids, limit=3, cache=False).ids, first.ids)
+
+
+def test_each_text_of_a_large_batch_looks_at_its_own_picture(monkeypatch):
+    monkeypatch.setattr(writing, "PART", 1)  # a plain language model would read these one by one
+    model = crossed()
+    for layer in model.layers:
+        layer.gate1.data.fill_(1.0)
+    pictures, ids = torch.randn(3, 9, WIDTH, dtype=torch.float64), torch.tensor([[5, 6, 7]] * 3)
+    told = generate(model.at(pictures), ids, limit=4).ids
+    alone = [generate(model.at(picture[None]), ids[:1], limit=4).ids for picture in pictures]
+    assert torch.equal(told, torch.cat(alone)) and len(set(map(tuple, told.tolist()))) > 1
 
 
 def test_a_later_turn_looks_elsewhere_and_what_was_read_before_was_seen_before():

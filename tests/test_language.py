@@ -6,11 +6,12 @@ import re
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
-from minivit.attention import attend
+from minivit.attention import attend, causal
 from minivit.language import (
     Cache,
     CausalAttention,
@@ -25,6 +26,7 @@ from minivit.language import (
     rms_norm,
     rotary,
     stream,
+    writing,
 )
 from minivit.language.compiled import compiled_step
 from minivit.language.model import attend_one
@@ -109,6 +111,18 @@ def test_grouped_queries_are_heads_whose_keys_are_repeated():
                           F.scaled_dot_product_attention(q[:, :, :1], *repeated), atol=1e-12)  # fmt: skip
     twin = [t.repeat(1, 3, 1, 1) for t in (k, v)]  # 0 1 0 1 0 1 instead of 0 0 0 1 1 1
     assert not torch.allclose(F.scaled_dot_product_attention(q, *twin, attn_mask=mask), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(("dtype", "close"), [(torch.float64, 1e-12), (torch.bfloat16, 0.02)])
+@pytest.mark.parametrize("kv_heads", [6, 2])
+def test_without_a_mask_order_alone_hides(dtype, close, kv_heads):
+    attention, x = CausalAttention(24, 6, kv_heads).to(dtype), torch.randn(3, 7, 24).to(dtype)
+    turn, mask = rotary(torch.arange(7), 4).to(dtype), causal(7)[None, None]
+    for asking in (slice(None), slice(-1, None), slice(2, 5)):
+        told = attention(x, turn, None, asking=asking)
+        assert torch.allclose(told, attention(x, turn, mask, asking=asking), atol=close)
+        blind = attention(x, turn, torch.ones_like(mask), asking=asking)  # the twin that sees what comes
+        assert (asking == slice(-1, None)) == torch.allclose(told, blind, atol=2 * close)
 
 
 # The whole model
@@ -271,7 +285,7 @@ def test_the_compiled_step_computes_in_the_models_type(model):
     """A whole number among numbers of 32 bits makes them 64 bits wide, and the step half as quick, unseen."""
     generate(model.float(), ids(1, 3), limit=2, stepping=compiled_step)
     for part in vars(compiled).values():
-        if not isinstance(part, type(compiled.token)):
+        if not isinstance(part, type(compiled.tokens)):
             continue
         code = next(code for kind, code in part.inspect_llvm().items() if "float32" in str(kind))
         wide = re.findall(r"= f(?:mul|add|sub|div) .*double.*", code)
@@ -286,6 +300,32 @@ def test_the_compiled_step_writes_what_the_others_write(model):
     first = generate(model, prompt, limit=5, cache=cache, stepping=compiled_step).ids
     told = generate(model, torch.cat([first[:, -1:], more], dim=1), limit=5, cache=cache, stepping=compiled_step).ids
     assert torch.equal(told, generate(model, torch.cat([prompt, first, more], dim=1), limit=5).ids)
+
+
+def test_the_compiled_step_stays_within_its_memory(model):
+    cache = Cache.of(model, 1, 2)
+    step = compiled_step(model, cache)
+    for wrong in (-1, CONFIG.vocabulary):
+        with pytest.raises(ValueError, match=f"ids are 0 to 36, and places 0 to 1; got {wrong} at 0"):
+            step(torch.tensor([wrong]))
+    kept = [step(torch.tensor([3])).clone(), step(torch.tensor([4])).clone()]
+    with pytest.raises(ValueError, match="got 5 at 2"):
+        step(torch.tensor([5]))
+    assert cache.filled == 2
+    with torch.no_grad():
+        assert torch.allclose(torch.stack(kept, 1), model(torch.tensor([[3, 4]])), atol=1e-10)
+
+
+@pytest.mark.parametrize(("kind", "ends"), [("float32", 87.0), ("float64", 708.0)])
+def test_the_compiled_exponential_is_as_exact_as_what_it_is_given(kind, ends):
+    x = np.concatenate([np.linspace(-ends, ends, 10_001), np.linspace(-1, 1, 2_001)]).astype(kind)
+    told, powers = x.copy(), np.empty(len(x), f"i{x.itemsize}")
+    compiled.exponential(told, 1, powers)
+    wrong = np.abs(told / np.exp(x.astype(np.longdouble)) - 1)
+    assert told.dtype == x.dtype and (wrong < np.finfo(kind).eps * (2 + np.abs(x))).all()
+    beyond = np.array([-np.inf, -2 * ends, 2 * ends, np.inf], kind)
+    compiled.exponential(beyond, -1, powers)
+    assert np.isfinite(beyond).all() and (beyond[:2] > 1e37).all() and ((beyond[2:] > 0) & (beyond[2:] < 1e-37)).all()
 
 
 def test_the_compiled_step_sees_weights_that_were_changed(model):
@@ -403,6 +443,38 @@ def test_texts_of_unequal_length_are_written_as_if_alone(model):
         together = generate(model, padded, limit=6, valid=valid, cache=cache).ids
         for row, prompt in enumerate(prompts):
             assert torch.equal(generate(model, torch.tensor([prompt]), limit=6).ids[0], together[row])
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_a_large_batch_is_read_in_parts(model, padded, monkeypatch):
+    rows = [ids(1, n, n)[0].tolist() for n in ((3, 7, 7, 7, 2) if padded else (7, 8, 9, 10, 11))]
+    prompt, valid = left_padded([row[:7] for row in rows])
+    seen, read = [], model.read
+    monkeypatch.setattr(model, "read", lambda x, *args, **kinds: seen.append(len(x)) or read(x, *args, **kinds))
+    caches = [Cache.of(model, 5, 20) for _ in range(2)]
+    first, second = left_padded([row[:3] for row in rows])
+    told = []
+    for part, cache in zip((writing.PART, 2 * 7 * 8), caches, strict=True):  # two texts of seven tokens of eight bytes
+        monkeypatch.setattr(writing, "PART", part)
+        told += [
+            generate(model, prompt, limit=4, valid=valid if padded else None, cache=cache).ids,
+            generate(model, first, limit=3, valid=second if padded else None, cache=cache).ids,
+        ]
+    assert seen == [5, 5, 2, 2, 1, 4, 1]  # the second turn has shorter texts, so more of them at once
+    assert torch.equal(told[0], told[2]) and torch.equal(told[1], told[3])
+    assert torch.equal(caches[0].valid, caches[1].valid)
+    assert [(cache.filled, cache.padded) for cache in caches] == [(15, padded)] * 2
+    for one, other in zip(caches[0].keys + caches[0].values, caches[1].keys + caches[1].values, strict=True):
+        assert torch.allclose(one[:, :, :15], other[:, :, :15], atol=1e-10)
+
+
+def test_what_is_wrong_with_a_large_batch_is_told_as_of_a_small_one(model, monkeypatch):
+    monkeypatch.setattr(writing, "PART", 1)
+    with pytest.raises(ValueError, match="the cache is for 3 texts; got 4"):
+        generate(model, ids(4, 5), limit=2, cache=Cache.of(model, 3, 9))
+    for shape in ((3, 5), (4, 6)):
+        with pytest.raises(ValueError, match=r"valid is boolean \(B, T\) = \(., 5\), True at real tokens; got"):
+            generate(model, ids(4, 5), limit=2, valid=torch.ones(shape, dtype=torch.bool))
 
 
 def test_a_row_stops_and_the_others_go_on(model):

@@ -1,6 +1,7 @@
 """A token's whole way as one piece of machine code: what does it cost when nothing stands between its sums?
 
-Legend: D width, V vocabulary, S places up to the new token, heads, kv_heads, head_dim. One text, so a token is a row.
+Legend: D width, V vocabulary, L places that there is room for, S those up to the new token, heads, kv_heads, head_dim.
+One text, so a token is a row.
 
 The product of a row with a matrix is one pass over the matrix, and a loop says that as well as a library does. numba
 makes machine code of the loops below, at the first token, in a few seconds. The sums are those of `plain_step` in
@@ -32,31 +33,22 @@ LN2 = log(2)
 
 @compiled
 def tokens(asked, table, valid, cos, sin, blocks, keys, values, norm, head, eps, room):
-    """Token after token: whatever is `asked` when the next is wanted, an id, where it stands, and its place -> (V,).
+    """Token after token, (V,) each: of the id, at the index, with the place that are in `asked` when one is wanted.
 
-    A generator, since so many arrays are handed over once and not at every token.
-    """
-    while True:
-        at, place = asked[1], asked[2]
-        x, real = table[asked[0]].copy(), valid[: at + 1]
-        yield token(x, at, real, cos[place], sin[place], blocks, keys, values, norm, head, eps, room)
-
-
-@compiled
-def token(x, at, real, cos, sin, blocks, keys, values, norm, head, eps, room):
-    """The token at `at` reads what is `real` (S,): (D,) -> (V,). Its keys and values join those that are kept.
-
-    `room` is where sums are written, block after block: asking for memory at each takes as long as many of them.
+    So many arrays are handed over once, and not at every token. `room` is where sums are written, block after block:
+    asking for memory at each takes as long as many of them. A token's keys and values join those that are kept.
     """
     row, parts, found, both, shares, powers = room
-    for n in range(len(blocks)):
-        norm1, qkv, out, norm2, gate_up, down = blocks[n]
-        product(qkv, normed(x, norm1, eps, row), parts)
-        attended(parts, at, real, cos, sin, keys[n], values[n], found, shares[: at + 1], powers)
-        x += product(out, found, row)
-        product(gate_up, normed(x, norm2, eps, row), both)
-        x += product(down, gated(both, powers), row)
-    return product(head, normed(x, norm, eps, row), np.empty(len(head), x.dtype))
+    while True:
+        at, place, x = asked[1], asked[2], table[asked[0]].copy()  # (D,)
+        for n in range(len(blocks)):
+            norm1, qkv, out, norm2, gate_up, down = blocks[n]
+            product(qkv, normed(x, norm1, eps, row), parts)
+            attended(parts, at, valid, cos[place], sin[place], keys[n], values[n], found, shares[: at + 1], powers)
+            x += product(out, found, row)
+            product(gate_up, normed(x, norm2, eps, row), both)
+            x += product(down, gated(both, powers), row)
+        yield product(head, normed(x, norm, eps, row), np.empty(len(head), x.dtype))
 
 
 @compiled
@@ -121,7 +113,7 @@ def turn(rows, cos, sin):
 
 @compiled
 def scored(q, keys, real, out):
-    """(head_dim,), (L, head_dim), (S,) -> out (S,): q k / sqrt(head_dim), -inf where nothing is real.
+    """(head_dim,), (L, head_dim), (L,) -> out (S,): q k / sqrt(head_dim), -inf where nothing is real.
 
     A head's rows are short, and adding up the lanes of a register takes longer than such a product: four at a time.
     """
@@ -141,7 +133,10 @@ def scored(q, keys, real, out):
 @compiled
 def softmax(x, powers):
     """(S,), where it is."""
-    x -= x.max()
+    most = x[0]
+    for value in x:
+        most = max(most, value)
+    x -= most
     exponential(x, 1, powers)
     x /= x.sum()
 
@@ -209,8 +204,10 @@ def compiled_step(model: Language, cache: Cache) -> Step:
     told = tokens(asked, rows, valid, cos, sin, blocks, keys, values, norm, head, eps, room)
 
     def step(ids: Tensor) -> Tensor:
-        at = cache.filled
-        asked[:] = int(ids), at, int(valid[: at + 1].sum()) - 1 if cache.padded else at
+        asked[0], asked[1] = token, at = int(ids), cache.filled
+        if not 0 <= token < len(rows) or at >= cache.length:  # machine code would not notice
+            raise ValueError(f"ids are 0 to {len(rows) - 1}, and places 0 to {cache.length - 1}; got {token} at {at}")
+        asked[2] = int(valid[: at + 1].sum()) - 1 if cache.padded else at
         logits = torch.from_numpy(next(told)[None])
         cache.advance(1)
         return logits
