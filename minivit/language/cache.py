@@ -88,10 +88,12 @@ def may_read(
             cache.padded |= not bool(valid.all())
             cache.valid[:, read : read + count] = valid
     padded = cache.padded if cache is not None else valid is not None
-    before = torch.ones(count, read + count, dtype=torch.bool, device=device).tril(read) if count > 1 else None
+    before = None
+    if count > 1 and (padded or read):
+        before = torch.ones(count, read + count, dtype=torch.bool, device=device).tril(read)
     if not padded:
         places = torch.arange(count, device=device) if cache is None else slice(read, read + count)
-        return places, before[None, None] if count > 1 and read else None
+        return places, before if before is None else before[None, None]
     real = valid if cache is None else cache.valid[:, : read + count]
     places = (real.cumsum(dim=1) - 1).clamp(min=0)[:, read:]
     real = real[:, None, None, :]

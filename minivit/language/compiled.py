@@ -32,13 +32,14 @@ LN2 = log(2)
 
 
 @compiled
-def tokens(asked, table, valid, cos, sin, blocks, keys, values, norm, head, eps, room):
+def tokens(asked, table, valid, cos, sin, blocks, keys, values, norm, head, eps, powers):
     """Token after token, (V,) each: of the id, at the index, with the place that are in `asked` when one is wanted.
 
-    So many arrays are handed over once, and not at every token. `room` is where sums are written, block after block:
-    asking for memory at each takes as long as many of them. A token's keys and values join those that are kept.
+    Arrays are handed over once, and made once; at every token either would take as long as many of its sums. A token's
+    keys and values join those that are kept.
     """
-    row, parts, found, both, shares, powers = room
+    row, found, shares = np.empty_like(norm), np.empty_like(norm), np.empty(len(valid), norm.dtype)
+    parts, both = np.empty(len(blocks[0][1]), norm.dtype), np.empty(len(blocks[0][4]), norm.dtype)
     while True:
         at, place, x = asked[1], asked[2], table[asked[0]].copy()  # (D,)
         for n in range(len(blocks)):
@@ -199,9 +200,11 @@ def compiled_step(model: Language, cache: Cache) -> Step:
     keys, values = (tuple(_array(t[0]) for t in kept) for kept in (cache.keys, cache.values))
     rows, norm, head = map(_array, (table, model.norm.weight, model.head.weight))
     cos, sin = (_array(t.to(table.dtype)) for t in cache.turns)
-    eps, valid, room = rows.dtype.type(model.config.eps), _array(cache.valid[0]), _room(model, cache)
-    asked = np.zeros(3, np.int64)
-    told = tokens(asked, rows, valid, cos, sin, blocks, keys, values, norm, head, eps, room)
+    eps, valid, asked = rows.dtype.type(model.config.eps), _array(cache.valid[0]), np.zeros(3, np.int64)
+    powers = np.empty(
+        max(model.config.hidden, cache.length), f"i{rows.itemsize}"
+    )  # whole numbers as wide as the others
+    told = tokens(asked, rows, valid, cos, sin, blocks, keys, values, norm, head, eps, powers)
 
     def step(ids: Tensor) -> Tensor:
         asked[0], asked[1] = token, at = int(ids), cache.filled
@@ -220,13 +223,6 @@ def _weights(block: CausalBlock) -> tuple[np.ndarray, ...]:
     attention, mlp = block.attention, block.mlp
     parts = block.norm1, attention.qkv, attention.out, block.norm2, mlp.gate_up, mlp.down
     return tuple(_array(part.weight) for part in parts)
-
-
-def _room(model: Language, cache: Cache) -> tuple[np.ndarray, ...]:
-    """For D, (heads + 2 kv_heads) head_dim, D, 2 hidden and L numbers, then for whole ones, as wide as those."""
-    c, dtype = model.config, _array(model.norm.weight).dtype
-    counts = c.width, (c.heads + 2 * c.kv_heads) * c.head_dim, c.width, 2 * c.hidden, cache.length
-    return *(np.empty(n, dtype) for n in counts), np.empty(max(c.hidden, cache.length), f"i{dtype.itemsize}")
 
 
 def _array(t: Tensor) -> np.ndarray:

@@ -88,8 +88,8 @@ def generate(
         told = list(_stream(model, prompt, limit, stop, valid, choose, allowed, cache, stepping))
     ids = torch.stack(told, dim=1)
     ended = torch.isin(ids, torch.tensor(stop, dtype=torch.int64, device=ids.device))
-    lengths = torch.where(ended.any(dim=1), ended.int().argmax(dim=1), ids.shape[1])
-    return Written(ids, lengths, ended.any(dim=1))
+    stopped = ended.any(dim=1)
+    return Written(ids, torch.where(stopped, ended.int().argmax(dim=1), ids.shape[1]), stopped)
 
 
 def _stream(
