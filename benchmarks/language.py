@@ -94,10 +94,17 @@ class Writers:
         step = compiled_step if one.compiled else stepping
         return lambda ids, new: generate(self.ours, ids, limit=1 if one.name == PROMPT else new, stepping=step).ids
 
+    def timed(self, one: Contender, ids: Tensor, new: int) -> tuple[Tensor, float]:
+        """(B, T) -> (B, new), and the seconds that it took."""
+        with threads(1 if one.alone else torch.get_num_threads()):
+            writer = self.writer(one)
+            start = time.perf_counter()
+            told = writer(ids, new)
+            return told, time.perf_counter() - start
+
     def __call__(self, one: Contender, ids: Tensor, new: int) -> Tensor:
         """(B, T) -> (B, new)."""
-        with threads(1 if one.alone else torch.get_num_threads()):
-            return self.writer(one)(ids, new)
+        return self.timed(one, ids, new)[0]
 
 
 def alike(writers: Writers, running: list[Contender], ids: Tensor, new: int) -> None:
@@ -134,11 +141,7 @@ def measure(cell: Cell) -> dict:
     alike(writers, running, ids, new)
 
     def turn(one: Contender) -> float:
-        with threads(1 if one.alone else torch.get_num_threads()):
-            write = writers.writer(one)
-            start = time.perf_counter()
-            write(ids, new)
-            return time.perf_counter() - start
+        return writers.timed(one, ids, new)[1]
 
     return {**cell._asdict(), "read": read, "new": new, "seconds": measured(running, turn, SECONDS, LONG)}
 

@@ -1,9 +1,11 @@
 """The language model: what it may read, its cache, its places, its choices, its writing."""
 
+import gc
 import importlib
 import math
 import re
 import sys
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -316,6 +318,50 @@ def test_the_compiled_step_stays_within_its_memory(model):
         assert torch.allclose(torch.stack(kept, 1), model(torch.tensor([[3, 4]])), atol=1e-10)
 
 
+def test_the_compiled_step_refuses_parts_of_other_sizes(model):
+    """Machine code reads and writes beyond the end of an array without a word."""
+    wider = torch.nn.Linear(CONFIG.width, 2 * CONFIG.hidden + 64, bias=False).double()
+    narrow, model.blocks[1].mlp.gate_up = model.blocks[1].mlp.gate_up, wider
+    with pytest.raises(ValueError, match="of the sizes that the config says"):
+        compiled_step(model, Cache.of(model, 1, 9))
+    model.blocks[1].mlp.gate_up = narrow
+    other = Language(replace(model.config, kv_heads=3, heads=3)).double()
+    with pytest.raises(ValueError, match="of the sizes that the config says"):
+        compiled_step(model, Cache.of(other, 1, 9))
+    compiled_step(model, Cache.of(model, 1, 9))
+
+
+def test_the_compiled_step_reads_more_places_than_its_mlp_is_wide():
+    torch.manual_seed(0)
+    model = shaken(Language(replace(CONFIG, hidden=8))).double().eval()
+    prompt = ids(1, 3)
+    told = generate(model, prompt, limit=CONFIG.context - 3, stepping=compiled_step).ids
+    assert torch.equal(told, generate(model, prompt, limit=CONFIG.context - 3).ids)
+
+
+def test_a_compiled_step_that_is_dropped_keeps_nothing(model, monkeypatch):
+    made, array = [], compiled._array
+
+    def noted(t):
+        found = array(t)
+        made.append(weakref.ref(found))
+        return found
+
+    def kept() -> int:
+        gc.collect()
+        return sum(one() is not None for one in made)
+
+    monkeypatch.setattr(compiled, "_array", noted)
+    for limit in (1, 2, 5):  # never stepped, once, some times
+        generate(model, ids(1, 3), limit=limit, stepping=compiled_step)
+        assert made and not kept()
+    step = compiled_step(model, Cache.of(model, 1, 4))
+    step(torch.tensor([3]))
+    assert kept() > 6 * len(model.blocks)  # what is in use is counted
+    del step
+    assert not kept()
+
+
 @pytest.mark.parametrize(("kind", "ends"), [("float32", 87.0), ("float64", 708.0)])
 def test_the_compiled_exponential_is_as_exact_as_what_it_is_given(kind, ends):
     x = np.concatenate([np.linspace(-ends, ends, 10_001), np.linspace(-1, 1, 2_001)]).astype(kind)
@@ -472,9 +518,18 @@ def test_what_is_wrong_with_a_large_batch_is_told_as_of_a_small_one(model, monke
     monkeypatch.setattr(writing, "PART", 1)
     with pytest.raises(ValueError, match="the cache is for 3 texts; got 4"):
         generate(model, ids(4, 5), limit=2, cache=Cache.of(model, 3, 9))
-    for shape in ((3, 5), (4, 6)):
-        with pytest.raises(ValueError, match=r"valid is boolean \(B, T\) = \(., 5\), True at real tokens; got"):
-            generate(model, ids(4, 5), limit=2, valid=torch.ones(shape, dtype=torch.bool))
+    for shape, dtype in (((3, 5), torch.bool), ((4, 6), torch.bool), ((), torch.bool), ((4, 5), torch.int64)):
+        with pytest.raises(ValueError, match=r"valid is boolean \(B, T\) = \(4, 5\), True at real tokens; got"):
+            generate(model, ids(4, 5), limit=2, valid=torch.ones(shape, dtype=dtype))
+
+
+def test_a_large_batch_stays_whole_where_somebody_listens(model, monkeypatch):
+    heard = []
+    with model.blocks[0].register_forward_hook(lambda part, got, told: heard.append(len(told))):
+        monkeypatch.setattr(writing, "PART", 1)
+        told = generate(model, ids(3, 5), limit=2).ids
+    assert heard == [3, 3]
+    assert torch.equal(told, generate(model, ids(3, 5), limit=2).ids)
 
 
 def test_a_row_stops_and_the_others_go_on(model):

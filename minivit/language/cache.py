@@ -51,7 +51,7 @@ class Cache:
         return keys.narrow(2, 0, end), values.narrow(2, 0, end)
 
     def split(self, texts: int) -> list["Cache"]:
-        """Caches for so many of the texts each, in the same memory. Once all are read, `advance` tells the whole."""
+        """Caches for so many of the B texts each, the last for what is left, in the same memory; see `join`."""
         parts = []
         for row in range(0, len(self.valid), texts):
             part, rows = copy(self), slice(row, row + texts)
@@ -59,6 +59,11 @@ class Cache:
             part.keys, part.values = [t[rows] for t in self.keys], [t[rows] for t in self.values]
             parts.append(part)
         return parts
+
+    def join(self, parts: list["Cache"], count: int) -> None:
+        """All parts have read `count` tokens more, and so has the whole."""
+        self.padded = any(part.padded for part in parts)
+        self.advance(count)
 
     def advance(self, count: int) -> None:
         """All blocks have read `count` tokens more."""

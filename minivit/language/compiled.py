@@ -4,11 +4,13 @@ Legend: D width, V vocabulary, L places that there is room for, S those up to th
 One text, so a token is a row.
 
 The product of a row with a matrix is one pass over the matrix, and a loop says that as well as a library does. numba
-makes machine code of the loops below, at the first token, in a few seconds. The sums are those of `plain_step` in
-another order; a test holds them equal. Several texts are served better by torch: there a weight, once fetched, is used
-for all of them.
+makes machine code of the loops below, when the first step is made, in some ten seconds. The sums are those of
+`plain_step` in another order; a test holds them equal. Several texts are served better by torch: there a weight, once
+fetched, is used for all of them.
 """
 
+import weakref
+from collections.abc import Iterator
 from math import log
 
 import numpy as np
@@ -16,7 +18,7 @@ import torch
 from torch import Tensor
 
 from minivit.language.cache import Cache
-from minivit.language.model import CausalBlock, Language
+from minivit.language.model import CausalBlock, Language, LanguageConfig
 from minivit.language.stepping import Step, is_own
 
 try:
@@ -36,11 +38,11 @@ def tokens(asked, table, valid, cos, sin, blocks, keys, values, norm, head, eps,
     """Token after token, (V,) each: of the id, at the index, with the place that are in `asked` when one is wanted.
 
     Arrays are handed over once, and made once; at every token either would take as long as many of its sums. A token's
-    keys and values join those that are kept.
+    keys and values join those that are kept. It ends, and lets go of all arrays, when the id that is asked for is -1.
     """
     row, found, shares = np.empty_like(norm), np.empty_like(norm), np.empty(len(valid), norm.dtype)
     parts, both = np.empty(len(blocks[0][1]), norm.dtype), np.empty(len(blocks[0][4]), norm.dtype)
-    while True:
+    while asked[0] >= 0:
         at, place, x = asked[1], asked[2], table[asked[0]].copy()  # (D,)
         for n in range(len(blocks)):
             norm1, qkv, out, norm2, gate_up, down = blocks[n]
@@ -199,30 +201,45 @@ def compiled_step(model: Language, cache: Cache) -> Step:
     blocks = tuple(map(_weights, model.blocks))
     keys, values = (tuple(_array(t[0]) for t in kept) for kept in (cache.keys, cache.values))
     rows, norm, head = map(_array, (table, model.norm.weight, model.head.weight))
+    c, shapes = model.config, [array.shape for array in (rows, norm, head, *keys, *values, *sum(blocks, ()))]
+    if shapes != _sizes(c, len(rows), len(head), cache.length):
+        raise ValueError("weights and cache must be of the sizes that the config says (see `Cache.of`)")
     cos, sin = (_array(t.to(table.dtype)) for t in cache.turns)
-    eps, valid, asked = rows.dtype.type(model.config.eps), _array(cache.valid[0]), np.zeros(3, np.int64)
-    powers = np.empty(
-        max(model.config.hidden, cache.length), f"i{rows.itemsize}"
-    )  # whole numbers as wide as the others
+    eps, valid, asked = rows.dtype.type(c.eps), _array(cache.valid[0]), np.zeros(3, np.int64)
+    powers = np.empty(max(c.hidden, cache.length), f"i{rows.itemsize}")
     told = tokens(asked, rows, valid, cos, sin, blocks, keys, values, norm, head, eps, powers)
 
     def step(ids: Tensor) -> Tensor:
-        asked[0], asked[1] = token, at = int(ids), cache.filled
+        token, at = int(ids), cache.filled
         if not 0 <= token < len(rows) or at >= cache.length:  # machine code would not notice
             raise ValueError(f"ids are 0 to {len(rows) - 1}, and places 0 to {cache.length - 1}; got {token} at {at}")
-        asked[2] = int(valid[: at + 1].sum()) - 1 if cache.padded else at
+        asked[0], asked[1], asked[2] = token, at, int(valid[: at + 1].sum()) - 1 if cache.padded else at
         logits = torch.from_numpy(next(told)[None])
         cache.advance(1)
         return logits
 
+    weakref.finalize(step, _end, asked, told).atexit = False
     return step
 
 
+def _end(asked: np.ndarray, told: Iterator[np.ndarray]) -> None:
+    """A generator of machine code that is merely dropped keeps its arrays for good."""
+    asked[0] = -1
+    next(told, None)
+
+
 def _weights(block: CausalBlock) -> tuple[np.ndarray, ...]:
-    """(D,), ((heads + 2 kv_heads) head_dim, D), (D, D), (D,), (2 hidden, D), (D, hidden): the model's own memory."""
     attention, mlp = block.attention, block.mlp
     parts = block.norm1, attention.qkv, attention.out, block.norm2, mlp.gate_up, mlp.down
     return tuple(_array(part.weight) for part in parts)
+
+
+def _sizes(c: LanguageConfig, table: int, head: int, length: int) -> list[tuple[int, ...]]:
+    """Of table, last norm and head, of all keys and values, and of the blocks' weights."""
+    width, lines = c.width, (c.heads + 2 * c.kv_heads) * c.head_dim
+    block = [(width,), (lines, width), (width, width), (width,), (2 * c.hidden, width), (width, c.hidden)]
+    kept = (c.kv_heads, length, c.head_dim)
+    return [(table, width), (width,), (head, width), *[kept] * (2 * c.depth), *block * c.depth]
 
 
 def _array(t: Tensor) -> np.ndarray:

@@ -95,7 +95,7 @@ def attend_one(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> T
     """
     if v.dtype != torch.bfloat16 or v.device.type != "cpu":
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-    # a CPU's fused kernel is so slow in bfloat16 that copies in float32 are the shorter way
+    # without AMX a CPU's fused kernel is so slow in bfloat16 that copies in float32 are the shorter way
     return F.scaled_dot_product_attention(q.float(), k.float(), v.float(), attn_mask=mask).to(v.dtype)
 
 
@@ -113,7 +113,8 @@ class CausalAttention(nn.Module):
     ) -> Tensor:
         """(B, T, D) -> (B, asking, D). `keep` takes the new keys and values and gives back all S of them.
 
-        Without a mask order alone hides: a token reads itself and what came before it.
+        Without a mask order alone hides: a token reads itself and what came before it. All S tokens are new then, or
+        the last one asks alone.
         """
         q, k, v = self.queries_keys_values(x, turn)
         k, v = (k, v) if keep is None else keep(k, v)

@@ -40,7 +40,10 @@ def readings(model: Language, vectors: Tensor, valid: Tensor | None = None) -> t
 
 
 def attended(attention: CausalAttention, x: Tensor, turn: Turn, mask: Tensor | None = None) -> Attended:
-    """(B, T, D) -> the output of `attention`, (B, T, D), by the plain form, and the weights (B, heads, T, T)."""
+    """(B, T, D) -> the output of `attention`, (B, T, D), by the plain form, and the weights (B, heads, T, T).
+
+    Without a mask order alone hides, as in `attention`.
+    """
     mask = causal(x.shape[1], x.device) if mask is None else mask
     q, k, v = attention.queries_keys_values(x, turn)
     groups = attention.heads // attention.kv_heads

@@ -12,7 +12,7 @@ from torch import Tensor
 from minivit.language.cache import Cache
 from minivit.language.model import LAST, Language
 from minivit.language.sampling import greedy
-from minivit.language.stepping import Step, Stepping, stepping
+from minivit.language.stepping import Step, Stepping, is_own, stepping
 from minivit.patches import _whole
 
 Choice = Callable[[Tensor], Tensor]  # (B, V) logits -> (B,) ids
@@ -152,13 +152,14 @@ def _room(model: Language, cache: Cache | bool, batch: int, count: int, limit: i
 def _last(model: Language, prompt: Tensor, valid: Tensor | None, cache: Cache | None) -> Tensor:
     """(B, T, D) -> (B, D), what is read of the last tokens. A CPU reads a large batch in parts.
 
-    What lies between two of their sums then stays in the processor's own memory, and little of the other is asked for.
+    In a narrow model what lies between two of their sums then stays in the processor's own memory, and less of the
+    other is asked for.
     """
     batch, count = prompt.shape[:2]
     texts = max(1, PART // (count * prompt.element_size()))
-    large = batch > texts and prompt.device.type == "cpu"
-    own = type(model) is Language and cache is not None  # another model may have to know which text is which
-    if not large or not own or {len(t) for t in (cache.valid, valid) if t is not None} != {batch}:
+    large = batch > texts and prompt.device.type == "cpu" and cache is not None and len(cache.valid) == batch
+    marked = valid is None or (valid.shape == (batch, count) and valid.dtype == torch.bool)
+    if not large or not marked or not is_own(model):  # what is wrong is refused; another part may know whose turn it is
         return model.read(prompt, valid, cache, asking=LAST)[:, -1]
     parts = cache.split(texts)
     marks = [None] * len(parts) if valid is None else valid.split(texts)
@@ -166,8 +167,7 @@ def _last(model: Language, prompt: Tensor, valid: Tensor | None, cache: Cache | 
         model.read(vectors, real, part, asking=LAST)[:, -1]
         for vectors, real, part in zip(prompt.split(texts), marks, parts, strict=True)
     ]
-    cache.padded = any(part.padded for part in parts)
-    cache.advance(count)
+    cache.join(parts, count)
     return torch.cat(told)
 
 
