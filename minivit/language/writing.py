@@ -159,7 +159,7 @@ def _last(model: Language, prompt: Tensor, valid: Tensor | None, cache: Cache | 
     texts = max(1, PART // (count * prompt.element_size()))
     large = batch > texts and prompt.device.type == "cpu" and cache is not None and len(cache.valid) == batch
     marked = valid is None or (valid.shape == (batch, count) and valid.dtype == torch.bool)
-    if not large or not marked or not is_own(model):  # what is wrong is refused; another part may know whose turn it is
+    if not (large and marked and is_own(model)):  # a part of somebody's own may count on the whole batch
         return model.read(prompt, valid, cache, asking=LAST)[:, -1]
     parts = cache.split(texts)
     marks = [None] * len(parts) if valid is None else valid.split(texts)
