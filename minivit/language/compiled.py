@@ -4,7 +4,7 @@ Legend: D width, V vocabulary, L places that there is room for, S those up to th
 One text, so a token is a row.
 
 The product of a row with a matrix is one pass over the matrix, and a loop says that as well as a library does. numba
-makes machine code of the loops below, when the first step is made, in some ten seconds. The sums are those of
+makes machine code of the loops below, when the first step is made, which then takes seconds. The sums are those of
 `plain_step` in another order; a test holds them equal. Several texts are served better by torch: there a weight, once
 fetched, is used for all of them.
 """
