@@ -52,15 +52,17 @@ def cells(words: tuple[str, ...] = ()) -> list[Cell]:
 
 
 def contenders(cell: Cell) -> list[Contender]:
-    """Each library as it comes and with its switches, with all threads and with one; minivit's prompt alone."""
+    """Each library as it comes and with its switches, with all threads and with one; minivit's prompt alone too."""
     compiles = cell.batch == 1 and cell.dtype == "fp32"  # what `compiled_step` is for
-    plain = [Contender("minivit"), *[Contender("minivit", compiled=True)] * compiles] + [
+    own = [Contender("minivit"), *[Contender("minivit", compiled=True)] * compiles]
+    peers = [
         Contender(name, explicit=explicit, static=static)
         for name in PEERS
         for explicit in (False, True)
         for static in (False, True)
     ]
-    return [*plain, *(replace(one, alone=True) for one in plain), Contender(PROMPT)]
+    plain = [*own, *(replace(one, name=PROMPT) for one in own), *peers]
+    return [*plain, *(replace(one, alone=True) for one in plain)]
 
 
 def build(config: LanguageConfig, dtype: torch.dtype = torch.float32) -> Language:

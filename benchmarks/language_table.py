@@ -17,10 +17,10 @@ def rate(cell: dict, label: str) -> float:
 def row(cell: dict, at_best: bool) -> list[str]:
     """The cell, minivit's tokens a second and the prompt's share, then how many times as long each peer takes.
 
-    The prompt's time is that of the model as it comes, and so is its share.
+    The prompt alone is read as it comes, or at its own best settings.
     """
-    own, *peers = (best(cell, name) if at_best else name for name in ("minivit", *PEERS))
-    share = statistics.median(cell["seconds"][PROMPT]) / statistics.median(cell["seconds"]["minivit"])
+    own, prompt, *peers = (best(cell, name) if at_best else name for name in ("minivit", PROMPT, *PEERS))
+    share = statistics.median(cell["seconds"][prompt]) / statistics.median(cell["seconds"][own])
     return [
         cell["model"], cell["dtype"], str(cell["batch"]), f"{cell['read']} + {cell['new']}",
         "best" if at_best else "as it comes",

@@ -352,6 +352,7 @@ def test_every_writer_runs_as_it_comes_and_with_its_switches():
     labels = [str(one) for one in language.contenders(language.Cell("tiny", "fp32", 1))]
     assert len(set(labels)) == len(labels) and {"minivit", "generate", "loop", "prompt alone"} <= set(labels)
     assert {"minivit, compiled", "minivit, compiled, one thread", "minivit, one thread"} <= set(labels)
+    assert {label.replace("minivit", "prompt alone") for label in labels if "minivit" in label} < set(labels)
     for cell in (language.Cell("tiny", "fp32", 16), language.Cell("tiny", "bf16", 1)):
         assert not any("compiled" in str(one) for one in language.contenders(cell))
     for peer in ("generate", "loop"):
@@ -417,15 +418,16 @@ def test_made_up_seconds_become_the_table_of_texts():
     seconds |= {
         "loop, static": [1.5, 3.0, 1.5],
         "prompt alone": [0.25, 0.5, 0.25],
-        "minivit, one thread": [3.0, 3.0, 3.0],
+        "minivit, one thread": [0.8, 0.8, 0.8],
+        "prompt alone, one thread": [0.16, 0.16, 0.16],
     }
     cell = {"model": "tiny", "dtype": "fp32", "batch": 16, "prompt": "long", "read": 160, "new": 64, "seconds": seconds}
     plain, good = (language_table.row(cell, at_best) for at_best in (False, True))
     assert plain[3:] == ["160 + 64", "as it comes", "1,024", "25%", "3.00 (3.00–3.00)", "2.00 (2.00–2.00)", "3"]
-    assert good[7:9] == ["3.00 (3.00–3.00)", "1.50 (1.50–1.50)"]
+    assert good[5:9] == ["1,280", "20%", "3.75 (3.75–5.62)", "1.88 (1.88–2.81)"]
     where = {"machine": "a machine", "threads": 2, "commit": "abc", "versions": {"transformers": "5"}, "whole": True}
     text = language_table.language_table({**where, "cells": [cell]})
-    assert "a machine; threads: 2" in text and "minivit: as it comes; generate: as it comes; loop: static" in text
+    assert "a machine; threads: 2" in text and "minivit: one thread; generate: as it comes; loop: static" in text
 
 
 def test_the_page_says_whether_it_shows_a_whole_run_of_texts():

@@ -22,6 +22,8 @@ from minivit.language import (
     RMSNorm,
     Sampler,
     compiled,
+    compiled_prompt,
+    compiled_token,
     generate,
     greedy,
     left_padded,
@@ -286,8 +288,8 @@ def test_the_compiled_step_is_the_plain_one(model, dtype, close, padded):
 def test_the_compiled_step_computes_in_the_models_type(model):
     """A whole number among numbers of 32 bits makes them 64 bits wide, and the step half as quick, unseen."""
     generate(model.float(), ids(1, 3), limit=2, stepping=compiled_step)
-    for part in vars(compiled).values():
-        if not isinstance(part, type(compiled.tokens)):
+    for part in (*vars(compiled_token).values(), *vars(compiled_prompt).values()):
+        if not isinstance(part, type(compiled_token.tokens)):
             continue
         code = next(code for kind, code in part.inspect_llvm().items() if "float32" in str(kind))
         wide = re.findall(r"= f(?:mul|add|sub|div) .*double.*", code)
@@ -304,6 +306,105 @@ def test_the_compiled_step_writes_what_the_others_write(model):
     assert torch.equal(told, generate(model, torch.cat([prompt, first, more], dim=1), limit=5).ids)
 
 
+@pytest.mark.parametrize(("dtype", "close"), [(torch.float32, 2e-5), (torch.float64, 1e-10)])
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize("at_once", [3, 256])
+def test_the_compiled_step_reads_prompts_as_the_model_does(model, monkeypatch, dtype, close, padded, at_once):
+    """One prompt and another behind it, whole and in parts, beside what the model reads."""
+    monkeypatch.setattr(compiled, "AT_ONCE", at_once)
+    model.to(dtype)
+    for count in (1, 2, 7, 16, 21):
+        caches = [Cache.of(model, 1, 2 * count) for _ in range(2)]
+        step = compiled_step(model, caches[1])
+        for turn in range(2):
+            vectors = model.table(ids(1, count, turn)).detach()
+            valid = (torch.arange(count) >= (count - 1 if turn else count // 3))[None] if padded else None
+            with torch.inference_mode():
+                right, told = model(ids(1, count, turn), valid, caches[0])[:, -1], step.prefill(vectors, valid)
+            assert told.dtype == dtype and told.shape == right.shape
+            assert float((told - right).abs().max() / right.abs().max()) < close
+            assert torch.equal(caches[0].valid, caches[1].valid) and caches[0].filled == caches[1].filled
+        real = caches[0].valid[0, : caches[0].filled]
+        for one, other in zip(caches[0].keys + caches[0].values, caches[1].keys + caches[1].values, strict=True):
+            assert torch.allclose(one[0, :, real], other[0, :, real], atol=close)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 9), (4, 4), (7, 5), (8, 10)])
+def test_products_of_all_sizes_are_products(shape):
+    weight, x = np.random.default_rng(0).normal(size=shape), np.random.default_rng(1).normal(size=(shape[1], 16))
+    out = np.full((shape[0], 16), np.nan)
+    compiled_prompt.products(weight, x, out)
+    assert np.allclose(out, weight @ x)
+
+
+def test_rows_begin_where_lines_of_memory_do():
+    for like in (np.zeros(1, np.float32), np.zeros(1)):
+        for rows in (1, 3, 50):
+            room = compiled_prompt.grid(rows, 16, like)
+            assert room.shape == (rows, 16) and room.dtype == like.dtype and room.ctypes.data % 64 == 0
+
+
+def test_a_long_prompt_of_a_large_model_is_left_to_torch(model, monkeypatch):
+    vectors = model.table(ids(1, 9)).detach()
+
+    def asked(most: int, threads: int) -> bool:
+        heard = []
+        monkeypatch.setattr(compiled, "MOST", most)
+        monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+        monkeypatch.setattr(compiled, "prompt", lambda *_: heard.append(1))
+        compiled_step(model, Cache.of(model, 1, 9)).prefill(vectors)
+        return not heard
+
+    sums = 9 * sum(weight.numel() for block in model.blocks for weight in block.parameters())
+    assert [asked(sums, 2), asked(sums - 1, 2), asked(sums - 1, 1)] == [False, True, False]
+    monkeypatch.undo()
+    monkeypatch.setattr(compiled, "MOST", 0)
+    caches = [Cache.of(model, 1, 9) for _ in range(2)]
+    with torch.no_grad():
+        told, right = compiled_step(model, caches[0]).prefill(vectors), model(ids(1, 9), None, caches[1])[:, -1]
+    assert torch.allclose(told, right, atol=1e-10) and caches[0].filled == 9
+
+
+def test_a_prompt_that_the_model_cannot_read_is_refused_as_the_model_does(model):
+    step = compiled_step(model, Cache.of(model, 1, 5))
+    with pytest.raises(ValueError, match="6 tokens after 0 are 1 more than the 5"):
+        step.prefill(model.table(ids(1, 6)))
+    with pytest.raises(ValueError, match="cache is for 1 texts; got 2"):
+        step.prefill(model.table(ids(2, 3)))
+    with pytest.raises(ValueError, match=r"expected vectors \(B, T, 24\)"):
+        step.prefill(torch.zeros(1, 3, 8).double())
+    with pytest.raises(RuntimeError, match="dtype"):
+        step.prefill(model.table(ids(1, 3)).float())
+    assert step.cache.filled == 0
+
+
+@pytest.mark.parametrize("stop", [(), (3,), (-1, 3, 99), tuple(range(37))])
+@pytest.mark.parametrize("limit", [1, 2, 12])
+def test_a_text_that_is_written_at_once_is_the_text_that_is_written_word_by_word(model, stop, limit):
+    for seed in range(4):
+        options, caches = {"limit": limit, "stop": stop}, [Cache.of(model, 1, 30) for _ in range(3)]
+        right = generate(model, ids(1, 5, seed), cache=caches[0], **options)
+        told = generate(model, ids(1, 5, seed), cache=caches[1], stepping=compiled_step, **options)
+        streamed = list(stream(model, ids(1, 5, seed), cache=caches[2], stepping=compiled_step, **options))
+        assert all(torch.equal(a, b) for a, b in zip(told, right, strict=True))
+        assert torch.equal(torch.stack(streamed, dim=1), right.ids)
+        assert len({cache.filled for cache in caches}) == 1
+
+
+def test_only_greedy_writing_without_rules_is_left_to_the_machine(model, monkeypatch):
+    """Who chooses otherwise, or says what may follow, is asked at every token."""
+    monkeypatch.setattr(compiled.CompiledStep, "decode", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr(compiled.CompiledStep, "prefill", lambda self, *_: torch.zeros(1, CONFIG.vocabulary))
+    with pytest.raises(pytest.fail.Exception, match="asked"):
+        generate(model, ids(1, 4), limit=5, stepping=compiled_step)
+    even = (torch.arange(CONFIG.vocabulary) % 2 == 0)[None]
+    cache = Cache.of(model, 1, 20)
+    told = generate(model, ids(1, 4), limit=5, stepping=compiled_step, cache=cache, allowed=lambda written: even).ids
+    assert (told % 2 == 0).all() and cache.filled == 4
+    least = generate(model, ids(1, 4), limit=5, stepping=compiled_step, choose=lambda logits: logits.argmin(dim=-1)).ids
+    assert least.shape == (1, 5)
+
+
 def test_the_compiled_step_stays_within_its_memory(model):
     cache = Cache.of(model, 1, 2)
     step = compiled_step(model, cache)
@@ -313,6 +414,10 @@ def test_the_compiled_step_stays_within_its_memory(model):
     kept = [step(torch.tensor([3])).clone(), step(torch.tensor([4])).clone()]
     with pytest.raises(ValueError, match="got 5 at 2"):
         step(torch.tensor([5]))
+    likely = torch.zeros(1, CONFIG.vocabulary).index_fill(1, torch.tensor([5]), 1)
+    with pytest.raises(ValueError, match="places 0 to 1; got 5 at 2, and 2 behind it"):
+        step.decode(likely, 4)
+    assert step.decode(likely, 1).tolist() == [[5]]
     assert cache.filled == 2
     with torch.no_grad():
         assert torch.allclose(torch.stack(kept, 1), model(torch.tensor([[3, 4]])), atol=1e-10)
@@ -366,11 +471,11 @@ def test_a_compiled_step_that_is_dropped_keeps_nothing(model, monkeypatch):
 def test_the_compiled_exponential_is_as_exact_as_what_it_is_given(kind, ends):
     x = np.concatenate([np.linspace(-ends, ends, 10_001), np.linspace(-1, 1, 2_001)]).astype(kind)
     told, powers = x.copy(), np.empty(len(x), f"i{x.itemsize}")
-    compiled.exponential(told, 1, powers)
+    compiled_token.exponential(told, 1, powers)
     wrong = np.abs(told / np.exp(x.astype(np.longdouble)) - 1)
     assert told.dtype == x.dtype and (wrong < np.finfo(kind).eps * (2 + np.abs(x))).all()
     beyond = np.array([-np.inf, -2 * ends, 2 * ends, np.inf], kind)
-    compiled.exponential(beyond, -1, powers)
+    compiled_token.exponential(beyond, -1, powers)
     assert np.isfinite(beyond).all() and (beyond[:2] > 1e37).all() and ((beyond[2:] > 0) & (beyond[2:] < 1e-37)).all()
 
 
@@ -404,7 +509,8 @@ def test_what_the_compiled_step_cannot_do_is_told_before_anything_is_read(model)
 
 def test_without_numba_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", None)
-    monkeypatch.delitem(sys.modules, "minivit.language.compiled")
+    for name in ("compiled", "compiled_prompt", "compiled_token"):
+        monkeypatch.delitem(sys.modules, f"minivit.language.{name}")
     with pytest.raises(ImportError, match=r"minivit\[fast\]"):
         importlib.import_module("minivit.language.compiled")
 

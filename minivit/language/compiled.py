@@ -1,189 +1,116 @@
-"""A token's whole way as one piece of machine code: what does it cost when nothing stands between its sums?
+"""A text as machine code: what does a token cost when nothing stands between its sums?
 
-Legend: D width, V vocabulary, L places that there is room for, S those up to the new token, heads, kv_heads, head_dim.
-One text, so a token is a row.
+Legend: T tokens, D width, V vocabulary. One text.
 
-The product of a row with a matrix is one pass over the matrix, and a loop says that as well as a library does. numba
-makes machine code of the loops below, when the first step is made, which then takes seconds. The sums are those of
-`plain_step` in another order; a test holds them equal. Several texts are served better by torch: there a weight, once
-fetched, is used for all of them.
+`compiled_token` is the way of one token through the model, `compiled_prompt` that of many, side by side; here they get
+the memory of a model and its cache. numba makes machine code of both, when they are first run, which then takes
+seconds. The sums are those of `plain_step` and `Language.read` in another order; tests hold them equal. Several texts
+are served better by torch: there a weight, once fetched, is used for all of them. So is a long prompt of a large model,
+whose products are worth several threads.
 """
 
 import weakref
-from collections.abc import Iterator
-from math import log
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from minivit.language.cache import Cache
-from minivit.language.model import CausalBlock, Language, LanguageConfig
-from minivit.language.stepping import Step, is_own
+from minivit.language.cache import Cache, may_read
+from minivit.language.compiled_prompt import prompt
+from minivit.language.compiled_token import tokens
+from minivit.language.model import LAST, CausalBlock, Language, LanguageConfig
+from minivit.language.stepping import WholeStep, is_own
 
-try:
-    from numba import njit
-except ImportError as error:
-    raise ImportError("the compiled step needs numba: pip install 'minivit[fast]'") from error
+__all__ = ["CompiledStep", "compiled_step"]
 
-__all__ = ["compiled_step"]
-
-# sums may be taken in any order, so that many of their terms are added at a time
-compiled = njit(fastmath={"reassoc", "contract", "arcp", "nsz"}, error_model="numpy")
-LN2 = log(2)
+AT_ONCE = 256  # tokens of a prompt, at most; fewer serve the processor worse, and more need room for S x T scores
+BEGUN = -1  # stands for the id of a vector that is read
+MOST = 2**28  # products of a prompt's numbers with weights, up to which one thread of this beats two of torch's
 
 
-@compiled
-def tokens(asked, table, valid, cos, sin, blocks, keys, values, norm, head, eps, powers):
-    """Token after token, (V,) each: of the id, at the index, with the place that are in `asked` when one is wanted.
-
-    Arrays are handed over once, and made once; at every token either would take as long as many of its sums. A token's
-    keys and values join those that are kept. It ends, and lets go of all arrays, when the id that is asked for is -1.
-    """
-    row, found, shares = np.empty_like(norm), np.empty_like(norm), np.empty(len(valid), norm.dtype)
-    parts, both = np.empty(len(blocks[0][1]), norm.dtype), np.empty(len(blocks[0][4]), norm.dtype)
-    while asked[0] >= 0:
-        at, place, x = asked[1], asked[2], table[asked[0]].copy()  # (D,)
-        for n in range(len(blocks)):
-            norm1, qkv, out, norm2, gate_up, down = blocks[n]
-            product(qkv, normed(x, norm1, eps, row), parts)
-            attended(parts, at, valid, cos[place], sin[place], keys[n], values[n], found, shares[: at + 1], powers)
-            x += product(out, found, row)
-            product(gate_up, normed(x, norm2, eps, row), both)
-            x += product(down, gated(both, powers), row)
-        yield product(head, normed(x, norm, eps, row), np.empty(len(head), x.dtype))
-
-
-@compiled
-def product(weight, x, out):
-    """(rows, columns) by (columns,) -> out (rows,)."""
-    for row in range(len(weight)):
-        total = x.dtype.type(0)
-        for i in range(len(x)):
-            total += weight[row, i] * x[i]
-        out[row] = total
-    return out
-
-
-@compiled
-def normed(x, weight, eps, out):
-    """(D,) -> out (D,): `rms_norm`."""
-    number = x.dtype.type
-    total = number(0)
-    for value in x:
-        total += value * value
-    scale = number(1) / np.sqrt(total / number(len(x)) + eps)
-    for i in range(len(x)):
-        out[i] = scale * x[i] * weight[i]
-    return out
-
-
-@compiled
-def gated(both, powers):
-    """(2 hidden,) -> (hidden,), written over the first half: silu of it, times the second."""
-    gate, up = both[: len(both) // 2], both[len(both) // 2 :]
-    up *= gate
-    exponential(gate, -1, powers)
-    for i in range(len(gate)):
-        gate[i] = up[i] / (gate.dtype.type(1) + gate[i])
-    return gate
-
-
-@compiled
-def attended(parts, at, real, cos, sin, keys, values, out, shares, powers):
-    """Queries, keys and values of all heads in a row -> out (D,), what the heads found in the places up to `at`."""
-    kv_heads, _, head_dim = keys.shape
-    rows, found = parts.reshape(-1, head_dim), out.reshape(-1, head_dim)
-    heads = len(found)
-    turn(rows[: heads + kv_heads], cos, sin)
-    keys[:, at], values[:, at] = rows[heads : heads + kv_heads], rows[heads + kv_heads :]
-    for h in range(heads):
-        kv = h // (heads // kv_heads)
-        scored(rows[h], keys[kv], real, shares)
-        softmax(shares, powers)
-        mixed(shares, values[kv], found[h])
-
-
-@compiled
-def turn(rows, cos, sin):
-    """(heads, head_dim), turned where they are."""
-    half = len(cos) // 2
-    for row in rows:
-        for i in range(half):
-            a, b = row[i], row[half + i]
-            row[i], row[half + i] = a * cos[i] + b * sin[i], b * cos[half + i] + a * sin[half + i]
-
-
-@compiled
-def scored(q, keys, real, out):
-    """(head_dim,), (L, head_dim), (L,) -> out (S,): q k / sqrt(head_dim), -inf where nothing is real.
-
-    A head's rows are short, and adding up the lanes of a register takes longer than such a product: four at a time.
-    """
-    number, four = q.dtype.type, len(out) // 4 * 4
-    scale = number(1) / np.sqrt(number(len(q)))
-    for s in range(0, four, 4):
-        a, b, c, d = number(0), number(0), number(0), number(0)
-        for i in range(len(q)):
-            a, b = a + keys[s, i] * q[i], b + keys[s + 1, i] * q[i]
-            c, d = c + keys[s + 2, i] * q[i], d + keys[s + 3, i] * q[i]
-        out[s], out[s + 1], out[s + 2], out[s + 3] = a, b, c, d
-    product(keys[four : len(out)], q, out[four:])
-    for s in range(len(out)):
-        out[s] = scale * out[s] if real[s] else number(-np.inf)
-
-
-@compiled
-def softmax(x, powers):
-    """(S,), where it is."""
-    most = x[0]
-    for value in x:
-        most = max(most, value)
-    x -= most
-    exponential(x, 1, powers)
-    x /= x.sum()
-
-
-@compiled
-def mixed(shares, values, out):
-    """(S,), (L, head_dim) -> out (head_dim,): sum of shares times values."""
-    four = len(shares) // 4 * 4
-    out[:] = 0
-    for s in range(0, four, 4):
-        a, b, c, d = shares[s], shares[s + 1], shares[s + 2], shares[s + 3]
-        for i in range(len(out)):
-            out[i] += a * values[s, i] + b * values[s + 1, i] + c * values[s + 2, i] + d * values[s + 3, i]
-    for s in range(four, len(shares)):
-        for i in range(len(out)):
-            out[i] += shares[s] * values[s, i]
-
-
-@compiled
-def exponential(x, sign, powers):
-    """e^(sign x), where it is: 2^n e^r with whole n and |r| at most half of ln 2, for many numbers at a time.
-
-    A library's call takes them one by one. Beyond what a number can hold the result stays at the last that it can.
-    """
-    number = x.dtype.type
-    mantissa, bias, most = (23, 127, 87) if x.itemsize == 4 else (52, 1023, 708)
-    for i in range(len(x)):
-        value = min(max(number(sign) * x[i], number(-most)), number(most))
-        n = np.rint(value * number(1 / LN2))
-        r = value - n * number(LN2)
-        square = r * r
-        even = number(665280) + square * (number(75600) + square * (number(840) + square))
-        odd = r * (number(332640) + square * (number(10080) + square * number(42)))
-        x[i] = (even + odd) / (even - odd)  # Pade's fraction of order 6
-        powers[i] = (np.int64(n) + bias) << mantissa  # the bits of 2^n
-    x *= powers[: len(x)].view(x.dtype)
-
-
-def compiled_step(model: Language, cache: Cache) -> Step:
+def compiled_step(model: Language, cache: Cache) -> "CompiledStep":
     """`plain_step` for one text, as machine code: pass it to `stream` or `generate` as `stepping`.
 
     The weights stay where they are. Raises ValueError for more texts than one, for other numbers than float32 and
     float64 on a CPU, and for a model whose parts were exchanged or are listened to, by LoRA or a hook for instance.
     """
+    return CompiledStep(model, cache)
+
+
+class CompiledStep(WholeStep):
+    """See `compiled_step`."""
+
+    def __init__(self, model: Language, cache: Cache):
+        _fits(model, cache)
+        self.model, self.cache = model, cache
+        table, blocks = _array(model.table.weight), tuple(map(_weights, model.blocks))
+        keys, values = (tuple(_array(t[0]) for t in kept) for kept in (cache.keys, cache.values))
+        norm, head = _array(model.norm.weight), _array(model.head.weight)
+        c, shapes = model.config, [array.shape for array in (table, norm, head, *keys, *values, *sum(blocks, ()))]
+        if shapes != _sizes(c, len(table), len(head), cache.length):
+            raise ValueError("weights and cache must be of the sizes that the config says (see `Cache.of`)")
+        cos, sin = (_array(t.to(model.table.weight.dtype)) for t in cache.turns)
+        eps, powers = table.dtype.type(c.eps), np.empty(max(c.hidden, cache.length), f"i{table.itemsize}")
+        kept = (_array(cache.valid[0]), cos, sin, blocks, keys, values)
+        self._kept, self._begun = (*kept, eps, powers), np.empty(c.width, table.dtype)
+        self._asked, self._told = np.zeros(3, np.int64), np.zeros(cache.length + 1, np.int64)
+        self._ends, self._weights = np.zeros(len(table), np.bool_), sum(array.size for array in sum(blocks, ()))
+        self._tokens = tokens(self._asked, self._told, self._ends, self._begun, table, *kept, norm, head, eps, powers)
+        weakref.finalize(self, _end, self._asked, self._tokens).atexit = False
+
+    def __call__(self, ids: Tensor) -> Tensor:
+        """(1,) -> (1, V)."""
+        return self._read(self._within(int(ids), 1), 1)
+
+    def prefill(self, vectors: Tensor, valid: Tensor | None = None) -> Tensor:
+        """(1, T, D) -> (1, V). A long prompt of a large model is left to torch's threads, where there are some."""
+        model, cache, table, count = self.model, self.cache, self.model.table.weight, vectors.shape[1]
+        quick = count * self._weights <= MOST or torch.get_num_threads() == 1
+        if not quick or (vectors.dtype, vectors.device) != (table.dtype, table.device):
+            return model.head(model.read(vectors, valid, cache, asking=LAST)[:, -1])
+        model.check(vectors, valid, cache)
+        places, _ = may_read(vectors.shape[:2], valid, cache, vectors.device)
+        if isinstance(places, slice):
+            places = torch.arange(places.start, places.stop)[None]
+        *parts, (last, _) = zip(*(_parts(t[0]) for t in (vectors, places)), strict=True)
+        for rows, at in parts:
+            prompt(rows, cache.filled, at, *self._kept)
+            cache.advance(len(rows))
+        self._begun[:] = last[0]
+        return self._read(BEGUN, 1)
+
+    def decode(self, logits: Tensor, limit: int, stop: Iterable[int] = ()) -> Tensor:
+        """(1, V) -> (1, n). Raises ValueError where the cache has no room for them."""
+        self._ends[:] = False
+        self._ends[[token for token in stop if 0 <= token < len(self._ends)]] = True
+        first = self._within(int(logits.argmax()), limit - 1)
+        if limit == 1 or self._ends[first]:
+            return torch.tensor([[first]])
+        self._read(first, limit - 1)
+        return torch.from_numpy(self._told[None, : self._asked[0] + 1].copy())
+
+    def _within(self, token: int, count: int) -> int:
+        """The token, if it is one and there is room for it and those behind it: machine code would not notice."""
+        at, room, vocabulary = self.cache.filled, self.cache.length, len(self._ends)
+        if not 0 <= token < vocabulary or at + count > room:
+            raise ValueError(
+                f"ids are 0 to {vocabulary - 1}, and places 0 to {room - 1}; got {token} at {at}"
+                + (f", and {count - 1} behind it" if count > 1 else "")
+            )
+        return token
+
+    def _read(self, token: int, count: int) -> Tensor:
+        """The token, and those that follow it, `count` in all at most -> (1, V), what may come after the last."""
+        at = self.cache.filled
+        place = int(self.cache.valid[0, : at + 1].sum()) - 1 if self.cache.padded else at
+        self._told[0], self._asked[:] = token, (count, at, place)
+        logits = torch.from_numpy(next(self._tokens)[None])
+        self.cache.advance(int(self._asked[0]))
+        return logits
+
+
+def _fits(model: Language, cache: Cache) -> None:
     table = model.table.weight
     fits = table.device.type == "cpu" and table.dtype in (torch.float32, torch.float64)
     if not fits or torch.is_autocast_enabled("cpu"):
@@ -198,33 +125,17 @@ def compiled_step(model: Language, cache: Cache) -> Step:
             "the compiled step knows the parts of a plain `Language` alone: merge LoRA (`merge_lora`), remove hooks, "
             "or leave out `stepping`"
         )
-    blocks = tuple(map(_weights, model.blocks))
-    keys, values = (tuple(_array(t[0]) for t in kept) for kept in (cache.keys, cache.values))
-    rows, norm, head = map(_array, (table, model.norm.weight, model.head.weight))
-    c, shapes = model.config, [array.shape for array in (rows, norm, head, *keys, *values, *sum(blocks, ()))]
-    if shapes != _sizes(c, len(rows), len(head), cache.length):
-        raise ValueError("weights and cache must be of the sizes that the config says (see `Cache.of`)")
-    cos, sin = (_array(t.to(table.dtype)) for t in cache.turns)
-    eps, valid, asked = rows.dtype.type(c.eps), _array(cache.valid[0]), np.zeros(3, np.int64)
-    powers = np.empty(max(c.hidden, cache.length), f"i{rows.itemsize}")
-    told = tokens(asked, rows, valid, cos, sin, blocks, keys, values, norm, head, eps, powers)
 
-    def step(ids: Tensor) -> Tensor:
-        token, at = int(ids), cache.filled
-        if not 0 <= token < len(rows) or at >= cache.length:  # machine code would not notice
-            raise ValueError(f"ids are 0 to {len(rows) - 1}, and places 0 to {cache.length - 1}; got {token} at {at}")
-        asked[0], asked[1], asked[2] = token, at, int(valid[: at + 1].sum()) - 1 if cache.padded else at
-        logits = torch.from_numpy(next(told)[None])
-        cache.advance(1)
-        return logits
 
-    weakref.finalize(step, _end, asked, told).atexit = False
-    return step
+def _parts(t: Tensor) -> list[np.ndarray]:
+    """(T, ...) -> arrays of all but the last, one after the other and about equally long, and of the last one."""
+    array, count = _array(t.contiguous()), len(t) - 1
+    return [*np.array_split(array[:-1], -(-count // AT_ONCE)), array[-1:]] if count else [array]
 
 
 def _end(asked: np.ndarray, told: Iterator[np.ndarray]) -> None:
     """A generator of machine code that is merely dropped keeps its arrays for good."""
-    asked[0] = -1
+    asked[0] = 0
     next(told, None)
 
 

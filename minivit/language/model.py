@@ -241,7 +241,7 @@ class Language(nn.Module):
         with a block's number and the stream behind it, gives the stream for the next one. Raises ValueError for vectors
         of another width, and for more tokens than the context or the cache has room for.
         """
-        self._check(vectors, valid, cache)
+        self.check(vectors, valid, cache)
         vectors, count = _halved(vectors), vectors.shape[1]
         places, mask = may_read(vectors.shape[:2], valid, cache, vectors.device)
         turn = rotary(places, self.config.head_dim, self.config.theta) if cache is None else cache.turns.at(places)
@@ -254,7 +254,8 @@ class Language(nn.Module):
             cache.advance(count)
         return self.norm(vectors)
 
-    def _check(self, vectors: Tensor, valid: Tensor | None, cache: Cache | None) -> None:
+    def check(self, vectors: Tensor, valid: Tensor | None, cache: Cache | None) -> None:
+        """ValueError where `read` cannot read these."""
         c = self.config
         if vectors.ndim != 3 or vectors.shape[-1] != c.width or vectors.shape[1] < 1:
             raise ValueError(f"expected vectors (B, T, {c.width}), T at least 1; got shape {tuple(vectors.shape)}")

@@ -8,7 +8,8 @@ does the same sums in one function. It is equal to the plain one, gives no gradi
 `stepping` takes it where it fits.
 """
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,25 @@ Step = Callable[[Tensor], Tensor]  # (B,) ids just written -> (B, V) logits of w
 Stepping = Callable[[Language, Cache], Step]
 
 OWN = (Language, CausalBlock, CausalAttention, SwiGLU, RMSNorm, nn.ModuleList, nn.Embedding, nn.Linear)
+
+
+class WholeStep(ABC):
+    """A step that reads a prompt and writes the most likely text by itself too, quicker than token after token."""
+
+    @abstractmethod
+    def __call__(self, ids: Tensor) -> Tensor:
+        """(B,) ids just written -> (B, V) logits of what comes next."""
+
+    @abstractmethod
+    def prefill(self, vectors: Tensor, valid: Tensor | None = None) -> Tensor:
+        """(B, T, D), and (B, T) True at real tokens -> (B, V) logits behind the last; the cache holds them then."""
+
+    @abstractmethod
+    def decode(self, logits: Tensor, limit: int, stop: Iterable[int] = ()) -> Tensor:
+        """(B, V) logits behind the prompt -> (B, n) ids, `limit` at most or up to a `stop` token: what `greedy` takes.
+
+        The cache holds all but the last of them then.
+        """
 
 
 def stepping(model: Language, cache: Cache) -> Step:

@@ -12,7 +12,7 @@ from torch import Tensor
 from minivit.language.cache import Cache
 from minivit.language.model import LAST, Language
 from minivit.language.sampling import greedy
-from minivit.language.stepping import Step, Stepping, is_own, stepping
+from minivit.language.stepping import Step, Stepping, WholeStep, is_own, stepping
 from minivit.patches import _whole
 
 Choice = Callable[[Tensor], Tensor]  # (B, V) logits -> (B,) ids
@@ -85,7 +85,7 @@ def generate(
     """All that `stream` writes, (B, T) or (B, T, D) -> `Written`. Arguments and errors are those of `stream`."""
     stop = tuple(stop)
     with torch.inference_mode():  # once, and not at every token as a stream that others run must
-        told = list(_stream(model, prompt, limit, stop, valid, choose, allowed, cache, stepping))
+        told = list(_stream(model, prompt, limit, stop, valid, choose, allowed, cache, stepping, at_once=True))
     ids = torch.stack(told, dim=1)
     ended = torch.isin(ids, torch.tensor(stop, dtype=torch.int64, device=ids.device))
     stopped = ended.any(dim=1)
@@ -94,7 +94,7 @@ def generate(
 
 def _stream(
     model: Language, prompt: Tensor, limit: int, stop: tuple[int, ...], valid: Tensor | None, choose: Choice,
-    allowed: Allowed | None, cache: Cache | bool, stepping: Stepping,
+    allowed: Allowed | None, cache: Cache | bool, stepping: Stepping, at_once: bool = False,
 ) -> Iterator[Tensor]:  # fmt: skip
     _whole(limit, "the limit", "tokens")
     prompt, stops = _vectors(model, prompt), torch.tensor(sorted(stop), dtype=torch.int64, device=prompt.device)
@@ -107,7 +107,11 @@ def _stream(
     step = _from_the_start(model, prompt, valid) if cache is None else stepping(model, cache)
     written = torch.empty(batch, limit, dtype=torch.int64, device=prompt.device)
     done = torch.zeros(batch, dtype=torch.bool, device=prompt.device)
-    logits, chosen = model.head(_last(model, prompt, valid, cache)), None
+    whole, chosen = isinstance(step, WholeStep), None
+    logits = step.prefill(prompt, valid) if whole else model.head(_last(model, prompt, valid, cache))
+    if whole and at_once and allowed is None and choose is greedy:
+        yield from step.decode(logits, limit, stop).unbind(dim=1)
+        return
     for n in range(limit):
         if allowed is not None:
             logits = _held(logits, allowed(written[:, :n]), n, done)
