@@ -145,7 +145,7 @@ def measure(cell: Cell) -> dict:
     def turn(one: Contender) -> float:
         return writers.timed(one, ids, new)[1]
 
-    return {**cell._asdict(), "read": read, "new": new, "seconds": measured(running, turn, SECONDS, LONG)}
+    return {**cell._asdict(), "read": read, "new": new, "seconds": measured(running, turn, SECONDS, LONG, keep=PROMPT)}
 
 
 def main(*words: str) -> None:

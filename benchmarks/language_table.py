@@ -17,9 +17,10 @@ def rate(cell: dict, label: str) -> float:
 def row(cell: dict, at_best: bool) -> list[str]:
     """The cell, minivit's tokens a second and the prompt's share, then how many times as long each peer takes.
 
-    The prompt alone is read as it comes, or at its own best settings.
+    The prompt is read with the same settings as the whole.
     """
-    own, prompt, *peers = (best(cell, name) if at_best else name for name in ("minivit", PROMPT, *PEERS))
+    own, *peers = (best(cell, name) if at_best else name for name in ("minivit", *PEERS))
+    prompt = own.replace("minivit", PROMPT)
     share = statistics.median(cell["seconds"][prompt]) / statistics.median(cell["seconds"][own])
     return [
         cell["model"], cell["dtype"], str(cell["batch"]), f"{cell['read']} + {cell['new']}",

@@ -29,7 +29,7 @@ class Contender:
     explicit: bool = False  # attention as two matrix products and a softmax instead of the fused kernel
     raised: bool = False  # torch.set_float32_matmul_precision("medium")
     static: bool = False  # a cache with room for all from the start
-    compiled: bool = False  # a step of machine code from token to token
+    compiled: bool = False  # machine code for the prompt and for all tokens behind it
     alone: bool = False  # one thread
 
     def __str__(self) -> str:
@@ -38,17 +38,19 @@ class Contender:
 
 
 def measured(
-    running: list[Contender], turn: Callable[[Contender], float], budget: float, long: float
+    running: list[Contender], turn: Callable[[Contender], float], budget: float, long: float, keep: str = ""
 ) -> dict[str, list[float]]:
     """The seconds of every contender in every round; `turn` runs one of them and tells its seconds.
 
     Rounds are as many as fit in `budget` seconds, five at least, or three where one round alone takes more than `long`.
+    Settings far from the best are left out, but for those of the name to `keep`.
     """
     start = time.perf_counter()
     tried = {one: turn(one) for one in running}  # the first call of a shape is slow: kernels are built
     if time.perf_counter() - start < long:
         tried = {one: turn(one) for one in running}
-    running = worth_running(tried)
+    worth = worth_running(tried)
+    running = [one for one in running if one in worth or one.name == keep]
     each = sum(tried[one] for one in running)
     rounds = min(MOST, max(3 if each > long else 5, round(budget / each)))
     seconds: dict[str, list[float]] = {str(one): [] for one in running}

@@ -17,20 +17,23 @@ import torch
 from torch import Tensor
 
 from minivit.language.cache import Cache, may_read
-from minivit.language.compiled_prompt import prompt
+from minivit.language.compiled_prompt import LANES, prompt
 from minivit.language.compiled_token import tokens
 from minivit.language.model import LAST, CausalBlock, Language, LanguageConfig
 from minivit.language.stepping import WholeStep, is_own
+from minivit.patches import _whole
 
 __all__ = ["CompiledStep", "compiled_step"]
 
 AT_ONCE = 256  # tokens of a prompt, at most; fewer serve the processor worse, and more need room for S x T scores
 BEGUN = -1  # stands for the id of a vector that is read
-MOST = 2**28  # products of a prompt's numbers with weights, up to which one thread of this beats two of torch's
+# A prompt's tokens times the weights of all blocks, up to which one thread of these loops was found as quick as two of
+# torch's. Beyond that torch reads it, unless it has one thread too.
+MOST = 2**28
 
 
 def compiled_step(model: Language, cache: Cache) -> "CompiledStep":
-    """`plain_step` for one text, as machine code: pass it to `stream` or `generate` as `stepping`.
+    """One text as machine code: pass it to `stream` or `generate` as `stepping`. It reads the prompt too.
 
     The weights stay where they are. Raises ValueError for more texts than one, for other numbers than float32 and
     float64 on a CPU, and for a model whose parts were exchanged or are listened to, by LoRA or a hook for instance.
@@ -39,21 +42,19 @@ def compiled_step(model: Language, cache: Cache) -> "CompiledStep":
 
 
 class CompiledStep(WholeStep):
-    """See `compiled_step`."""
+    """See `compiled_step`. What it computes in is settled here; it gives no gradients."""
 
     def __init__(self, model: Language, cache: Cache):
         _fits(model, cache)
+        weights, ends = list(map(_weights, model.blocks)), [model.table.weight, model.norm.weight, model.head.weight]
+        _match([*ends, *cache.keys, *cache.values, *sum(weights, ())], model.config, cache.length)
         self.model, self.cache = model, cache
-        table, blocks = _array(model.table.weight), tuple(map(_weights, model.blocks))
+        (table, norm, head), blocks = map(_array, ends), tuple(tuple(map(_array, block)) for block in weights)
         keys, values = (tuple(_array(t[0]) for t in kept) for kept in (cache.keys, cache.values))
-        norm, head = _array(model.norm.weight), _array(model.head.weight)
-        c, shapes = model.config, [array.shape for array in (table, norm, head, *keys, *values, *sum(blocks, ()))]
-        if shapes != _sizes(c, len(table), len(head), cache.length):
-            raise ValueError("weights and cache must be of the sizes that the config says (see `Cache.of`)")
         cos, sin = (_array(t.to(model.table.weight.dtype)) for t in cache.turns)
-        eps, powers = table.dtype.type(c.eps), np.empty(max(c.hidden, cache.length), f"i{table.itemsize}")
-        kept = (_array(cache.valid[0]), cos, sin, blocks, keys, values)
-        self._kept, self._begun = (*kept, eps, powers), np.empty(c.width, table.dtype)
+        eps, room = table.dtype.type(model.config.eps), max(model.config.hidden, cache.length + LANES)
+        powers, kept = np.empty(room, f"i{table.itemsize}"), (_array(cache.valid[0]), cos, sin, blocks, keys, values)
+        self._kept, self._begun = (*kept, eps, powers), np.empty_like(norm)
         self._asked, self._told = np.zeros(3, np.int64), np.zeros(cache.length + 1, np.int64)
         self._ends, self._weights = np.zeros(len(table), np.bool_), sum(array.size for array in sum(blocks, ()))
         self._tokens = tokens(self._asked, self._told, self._ends, self._begun, table, *kept, norm, head, eps, powers)
@@ -81,10 +82,10 @@ class CompiledStep(WholeStep):
         return self._read(BEGUN, 1)
 
     def decode(self, logits: Tensor, limit: int, stop: Iterable[int] = ()) -> Tensor:
-        """(1, V) -> (1, n). Raises ValueError where the cache has no room for them."""
+        """(1, V) -> (1, n)."""
+        first = self._within(int(logits.argmax()), _whole(limit, "the limit", "tokens") - 1)
         self._ends[:] = False
-        self._ends[[token for token in stop if 0 <= token < len(self._ends)]] = True
-        first = self._within(int(logits.argmax()), limit - 1)
+        self._ends[[token for token in map(int, stop) if 0 <= token < len(self._ends)]] = True
         if limit == 1 or self._ends[first]:
             return torch.tensor([[first]])
         self._read(first, limit - 1)
@@ -103,7 +104,7 @@ class CompiledStep(WholeStep):
     def _read(self, token: int, count: int) -> Tensor:
         """The token, and those that follow it, `count` in all at most -> (1, V), what may come after the last."""
         at = self.cache.filled
-        place = int(self.cache.valid[0, : at + 1].sum()) - 1 if self.cache.padded else at
+        place = max(0, int(self.cache.valid[0, : at + 1].sum()) - 1) if self.cache.padded else at
         self._told[0], self._asked[:] = token, (count, at, place)
         logits = torch.from_numpy(next(self._tokens)[None])
         self.cache.advance(int(self._asked[0]))
@@ -127,6 +128,18 @@ def _fits(model: Language, cache: Cache) -> None:
         )
 
 
+def _match(tensors: list[Tensor], config: LanguageConfig, length: int) -> None:
+    """ValueError unless all are as the first, and of the sizes that machine code takes for granted."""
+    kind, device = tensors[0].dtype, tensors[0].device
+    if [tuple(t.shape) for t in tensors] != _sizes(config, length):
+        raise ValueError("weights and cache must be of the sizes that the config says (see `Cache.of`)")
+    if not all(t.dtype == kind and t.device == device and t.is_contiguous() for t in tensors):
+        raise ValueError(
+            f"weights and cache must be contiguous, and all of them {kind} on {device}: give the model one type "
+            f"(`model.to`), and make its cache afterwards"
+        )
+
+
 def _parts(t: Tensor) -> list[np.ndarray]:
     """(T, ...) -> arrays of all but the last, one after the other and about equally long, and of the last one."""
     array, count = _array(t.contiguous()), len(t) - 1
@@ -139,18 +152,18 @@ def _end(asked: np.ndarray, told: Iterator[np.ndarray]) -> None:
     next(told, None)
 
 
-def _weights(block: CausalBlock) -> tuple[np.ndarray, ...]:
+def _weights(block: CausalBlock) -> tuple[Tensor, ...]:
     attention, mlp = block.attention, block.mlp
     parts = block.norm1, attention.qkv, attention.out, block.norm2, mlp.gate_up, mlp.down
-    return tuple(_array(part.weight) for part in parts)
+    return tuple(part.weight for part in parts)
 
 
-def _sizes(c: LanguageConfig, table: int, head: int, length: int) -> list[tuple[int, ...]]:
+def _sizes(c: LanguageConfig, length: int) -> list[tuple[int, ...]]:
     """Of table, last norm and head, of all keys and values, and of the blocks' weights."""
     width, lines = c.width, (c.heads + 2 * c.kv_heads) * c.head_dim
     block = [(width,), (lines, width), (width, width), (width,), (2 * c.hidden, width), (width, c.hidden)]
-    kept = (c.kv_heads, length, c.head_dim)
-    return [(table, width), (width,), (head, width), *[kept] * (2 * c.depth), *block * c.depth]
+    table, kept = (c.vocabulary, width), (1, c.kv_heads, length, c.head_dim)
+    return [table, (width,), table, *[kept] * (2 * c.depth), *block * c.depth]
 
 
 def _array(t: Tensor) -> np.ndarray:

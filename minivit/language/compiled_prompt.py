@@ -3,8 +3,8 @@
 Legend: D width, T tokens, W lanes, T rounded up to what a processor takes at once, L places that there is
 room for, S those up to the last token, heads, kv_heads, head_dim. One text.
 
-Here the token is the last axis, (D, W) and not (T, D): what a loop does, it does for neighbours, sixteen of them at
-once, and nothing is added up across a register. Lanes without a token hold zeros on arrival, and nobody reads them.
+Here the token is the last axis, (D, W) and not (T, D): what a loop does, it does for neighbours, as many at once as a
+register holds, and nothing is added up across it. Lanes without a token hold zeros on arrival, and nobody reads them.
 """
 
 import numpy as np
@@ -51,7 +51,7 @@ def grid(rows, lanes, like):
 
 @compiled
 def beside(table, places, lanes):
-    """(L, D), (T,) -> (D, W), the rows at these places, zeros behind."""
+    """(L, n), (T,) -> (n, W), the rows at these places, zeros behind."""
     out = grid(table.shape[1], lanes, table)
     for row in range(len(out)):
         for t in range(lanes):

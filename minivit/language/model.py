@@ -255,7 +255,7 @@ class Language(nn.Module):
         return self.norm(vectors)
 
     def check(self, vectors: Tensor, valid: Tensor | None, cache: Cache | None) -> None:
-        """ValueError where `read` cannot read these."""
+        """ValueError unless vectors are (B, T, D), there is room for them, and valid is boolean (B, T)."""
         c = self.config
         if vectors.ndim != 3 or vectors.shape[-1] != c.width or vectors.shape[1] < 1:
             raise ValueError(f"expected vectors (B, T, {c.width}), T at least 1; got shape {tuple(vectors.shape)}")

@@ -25,21 +25,24 @@ OWN = (Language, CausalBlock, CausalAttention, SwiGLU, RMSNorm, nn.ModuleList, n
 
 
 class WholeStep(ABC):
-    """A step that reads a prompt and writes the most likely text by itself too, quicker than token after token."""
+    """A step for one text that also reads the prompt and writes the most likely text by itself. It gives no gradients.
+
+    Raises ValueError for what `Language.read` refuses, and beyond the cache's room.
+    """
 
     @abstractmethod
     def __call__(self, ids: Tensor) -> Tensor:
-        """(B,) ids just written -> (B, V) logits of what comes next."""
+        """(1,) the id just written -> (1, V) logits of what comes next."""
 
     @abstractmethod
     def prefill(self, vectors: Tensor, valid: Tensor | None = None) -> Tensor:
-        """(B, T, D), and (B, T) True at real tokens -> (B, V) logits behind the last; the cache holds them then."""
+        """(1, T, D), and (1, T) True at real tokens -> (1, V) logits behind the last; the cache holds them then."""
 
     @abstractmethod
     def decode(self, logits: Tensor, limit: int, stop: Iterable[int] = ()) -> Tensor:
-        """(B, V) logits behind the prompt -> (B, n) ids, `limit` at most or up to a `stop` token: what `greedy` takes.
+        """(1, V) logits behind the prompt -> (1, n) ids: what `greedy` takes, `limit` at most, or up to a `stop` token.
 
-        The cache holds all but the last of them then.
+        The cache holds all but the last of them then. The limit is at least 1.
         """
 
 

@@ -64,8 +64,8 @@ def stream(
 
     `cache` is True for a new one; False reads everything again for each token, which gives the same and is slow; a
     `Cache` is gone on with: the prompt follows what it holds, and it holds the new turn at the end, but for the token
-    written last in each row. `stepping` makes the step from token to token (see `compiled.compiled_step` for a quicker
-    one). Raises ValueError where prompt and limit do not fit the context, saying by how much.
+    written last in each row. `stepping` makes the step from token to token (a quicker one, which reads the prompt too:
+    `compiled.compiled_step`). Raises ValueError where prompt and limit do not fit the context, saying by how much.
     """
     yield from _stream(model, prompt, limit, tuple(stop), valid, choose, allowed, cache, stepping)
 
@@ -82,7 +82,10 @@ def generate(
     cache: Cache | bool = True,
     stepping: Stepping = stepping,
 ) -> Written:
-    """All that `stream` writes, (B, T) or (B, T, D) -> `Written`. Arguments and errors are those of `stream`."""
+    """All that `stream` writes, (B, T) or (B, T, D) -> `Written`. Arguments and errors are those of `stream`.
+
+    Where the most likely token is chosen and anything may follow, a compiled step writes the whole text at once.
+    """
     stop = tuple(stop)
     with torch.inference_mode():  # once, and not at every token as a stream that others run must
         told = list(_stream(model, prompt, limit, stop, valid, choose, allowed, cache, stepping, at_once=True))
