@@ -61,11 +61,15 @@ class CompiledStep(WholeStep):
         weakref.finalize(self, _end, self._asked, self._tokens).atexit = False
 
     def __call__(self, ids: Tensor) -> Tensor:
-        """(1,) -> (1, V)."""
+        """(1,) the id just written -> (1, V) logits. Raises ValueError beyond the vocabulary or the cache's room."""
         return self._read(self._within(int(ids), 1), 1)
 
     def prefill(self, vectors: Tensor, valid: Tensor | None = None) -> Tensor:
-        """(1, T, D) -> (1, V). A long prompt of a large model is left to torch's threads, where there are some."""
+        """(1, T, D), and (1, T) True at real tokens -> (1, V) logits behind the last; the cache holds them then.
+
+        A long prompt of a large model is left to torch's threads, where there are some. Raises ValueError as
+        `Language.read` does.
+        """
         model, cache, table, count = self.model, self.cache, self.model.table.weight, vectors.shape[1]
         quick = count * self._weights <= MOST or torch.get_num_threads() == 1
         if not quick or (vectors.dtype, vectors.device) != (table.dtype, table.device):
@@ -82,7 +86,10 @@ class CompiledStep(WholeStep):
         return self._read(BEGUN, 1)
 
     def decode(self, logits: Tensor, limit: int, stop: Iterable[int] = ()) -> Tensor:
-        """(1, V) -> (1, n)."""
+        """Logits (1, V) behind the prompt -> (1, n) ids: what `greedy` takes, `limit` at most, or up to a `stop` token.
+
+        The cache holds all but the last of them then. Raises ValueError where it has no room for so many.
+        """
         first = self._within(int(logits.argmax()), _whole(limit, "the limit", "tokens") - 1)
         self._ends[:] = False
         self._ends[[token for token in map(int, stop) if 0 <= token < len(self._ends)]] = True
